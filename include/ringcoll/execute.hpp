@@ -44,7 +44,7 @@ struct Call {
   const void* op = nullptr;
   bool reduces = false;  ///< pieces of the input are raw contributions to a sum
   std::size_t element_bytes = 1;
-  std::size_t frame_elements = 1;  ///< elements in a message, the same on all ranks
+  std::size_t frame_elements = 1;  ///< elements of a piece in a message, the same on all ranks
   std::size_t rounds = 1;          ///< how often the schedule runs on this rank, frame_elements of each chunk a time
   std::size_t window = 1;          ///< rounds that go through the steps together; the same on all ranks
   std::byte* scratch = nullptr;    ///< scratch_bytes() of memory, aligned to 64
@@ -84,10 +84,8 @@ class Running {
   /// Comes back now and then although it could go on: its caller looks at the clock, and at other calls.
   bool advance() {
     stuck_ = Stuck::no;
-    for (int left = steps_at_once; block_ < call_->rounds; --left) {
-      if (left == 0 || !take_step()) return false;
-      next();
-    }
+    for (std::size_t work = 0; block_ < call_->rounds; next())
+      if (work >= work_at_once || !take_step(work)) return false;
     return true;
   }
 
@@ -121,7 +119,9 @@ class Running {
 
  private:
   enum class Stuck : std::uint8_t { no, receiving, sending };
-  static constexpr int steps_at_once = 64;  // of at most a message each: some ms
+  // Bytes moved before the caller looks at the clock and at abort(), and what a step without any counts as: well below
+  // a millisecond for ringcoll's own ops, some for a user's slow one.
+  static constexpr std::size_t work_at_once = 256 << 10, step_work = 4 << 10;
 
   std::size_t round() const { return block_ + in_block_; }
 
@@ -129,13 +129,26 @@ class Running {
     step_ = call_->schedule(call_->rank, i_);
     from_ = step_.from == none ? nullptr : &links_->from(step_.from);
     to_ = step_.to == none ? nullptr : &links_->to(step_.to);
-    // The piece whose length the messages of this step have; scratch is cut like the input.
-    const Piece piece = step_.dst && step_.dst.buffer != Piece::Buffer::scratch ? step_.dst
-                        : step_.src                                             ? step_.src
-                                                                                : step_.dst;
-    piece_count_ = !piece                                  ? 0
-                   : piece.buffer == Piece::Buffer::output ? call_->out.chunk(piece.chunk).count
-                                                           : call_->in.chunk(piece.chunk).count;
+    message_count_ = piece_count(step_);
+    for (int j = 1; j < step_.parts; ++j) message_count_ += piece_count(part(j));
+  }
+
+  Step part(int j) const { return call_->schedule.part(call_->rank, i_, j); }
+
+  /// Elements, over all rounds, of the piece that a step moves; scratch is cut like the input.
+  std::size_t piece_count(const Step& step) const {
+    const Piece piece = step.dst && step.dst.buffer != Piece::Buffer::scratch ? step.dst
+                        : step.src                                            ? step.src
+                                                                              : step.dst;
+    return !piece                                  ? 0
+           : piece.buffer == Piece::Buffer::output ? call_->out.chunk(piece.chunk).count
+                                                   : call_->in.chunk(piece.chunk).count;
+  }
+
+  /// This round's share of so many.
+  std::size_t in_round(std::size_t piece_count) const {
+    const std::size_t first = round() * call_->frame_elements;
+    return first < piece_count ? least(call_->frame_elements, piece_count - first) : 0;
   }
 
   /// Rounds of a block take a step one after the other, then the block takes the next step.
@@ -151,9 +164,10 @@ class Running {
     load_step();
   }
 
-  bool take_step() {
-    const std::size_t first = round() * call_->frame_elements;
-    const std::size_t count = first < piece_count_ ? least(call_->frame_elements, piece_count_ - first) : 0;
+  bool take_step(std::size_t& work) {
+    work += step_work;
+    std::size_t count = in_round(step_.parts == 1 ? message_count_ : piece_count(step_));
+    for (int j = 1; j < step_.parts; ++j) count += in_round(piece_count(part(j)));
     if (count == 0 && round() > 0) return true;  // both ends know the length: no empty messages after the first round
     const std::size_t bytes = count * call_->element_bytes;
 
@@ -168,36 +182,51 @@ class Running {
       if (!slot) return stop(Stuck::sending);
       *slot.header = {{words_[0], words_[1]}, position()};
     }
-    if (count != 0) fold(first, count, received.payload, slot.payload);
+    if (step_.parts > 1) fold_parts(received.payload, slot.payload);
+    else if (count != 0) fold(step_, count, received.payload, slot.payload);
     if (to_) to_->publish();
     if (from_) from_->release();
+    work += bytes;
     return true;
   }
 
-  void fold(std::size_t first, std::size_t count, const std::byte* received, std::byte* send) const {
-    const bool raw = call_->reduces && step_.src.buffer == Piece::Buffer::input;
-    const void* const own = step_.src ? at(step_.src, first) : nullptr;
+  /// Pieces lie one behind the other in a message.
+  void fold_parts(const std::byte* received, std::byte* send) const {
+    for (int j = 0; j < step_.parts; ++j) {
+      const Step piece = j == 0 ? step_ : part(j);
+      const std::size_t count = in_round(piece_count(piece));
+      if (count == 0) continue;
+      fold(piece, count, received, send);
+      if (received) received += count * call_->element_bytes;
+      if (send) send += count * call_->element_bytes;
+    }
+  }
+
+  void fold(const Step& step, std::size_t count, const std::byte* received, std::byte* send) const {
+    const std::size_t first = round() * call_->frame_elements;
+    const bool raw = call_->reduces && step.src.buffer == Piece::Buffer::input;
+    const void* const own = step.src ? at(step.src, first) : nullptr;
     Fold work{.left = own,
               .right = nullptr,
-              .keep = step_.dst ? at(step_.dst, first) : nullptr,
+              .keep = step.dst ? at(step.dst, first) : nullptr,
               .send = send,
               .count = count,
               .prepare_left = raw,
               .prepare_right = false,
-              .finish = step_.complete && call_->reduces,
+              .finish = step.complete && call_->reduces,
               .size = call_->size};
     if (received && !own) {
       work.left = received;
-    } else if (received && step_.order == Order::received_first) {
+    } else if (received && step.order == Order::received_first) {
       work.left = received;
       work.right = own;
       work.prepare_left = false;
       work.prepare_right = raw;
     } else if (received) {
       work.right = received;
-    } else if (step_.with) {
-      work.right = at(step_.with, first);
-      work.prepare_right = call_->reduces && step_.with.buffer == Piece::Buffer::input;
+    } else if (step.with) {
+      work.right = at(step.with, first);
+      work.prepare_right = call_->reduces && step.with.buffer == Piece::Buffer::input;
     }
     call_->kernel(call_->op, work);
   }
@@ -213,7 +242,7 @@ class Running {
     return layout.base + (layout.chunk(piece.chunk).first + first) * call_->element_bytes;
   }
 
-  std::uint64_t position() const { return static_cast<std::uint64_t>(round()) << Signature::count_bits | piece_count_; }
+  std::uint64_t position() const { return static_cast<std::uint64_t>(round()) << Signature::count_bits | message_count_; }
 
   void check(const Slot& received, std::size_t bytes) const {
     const Header header = *received.header;
@@ -232,9 +261,9 @@ class Running {
     const std::string ours = call_->signature.describe();
     const std::uint64_t theirs_count = header.position & ((std::uint64_t{1} << Signature::count_bits) - 1);
     std::string what = "calls do not match: ";
-    if (theirs_count != piece_count_) {
+    if (theirs_count != message_count_) {
       what += "in " + ours + " " + peer + " sends " + std::to_string(theirs_count) + " elements where " + self +
-              " expects " + std::to_string(piece_count_) + "; the counts on both ranks must agree";
+              " expects " + std::to_string(message_count_) + "; the counts on both ranks must agree";
     } else {
       what += "in " + ours + " " + peer + " sent " + std::to_string(got_bytes) + " bytes of round " +
               std::to_string(header.position >> Signature::count_bits) + " where " + self + " expects " +
@@ -253,7 +282,7 @@ class Running {
   std::array<std::uint64_t, 2> words_{};
   Step step_;
   Link *from_ = nullptr, *to_ = nullptr;
-  std::size_t piece_count_ = 0;
+  std::size_t message_count_ = 0;  // elements of this step, over all rounds
   int steps_ = 0, i_ = 0;
   std::size_t block_ = 0, in_block_ = 0;  // rounds before this block; round within it
   std::uint64_t moves_ = 0;

@@ -46,6 +46,9 @@ enum class Order : std::uint8_t { received_first, received_last };
 /// Each part may be absent. With one operand there is nothing to combine: the value is that operand. Two own operands
 /// (`src` op `with`, nothing received) are possible too. A step happens when its message has arrived and the link to
 /// `to` has a free slot; a rank does its steps in order.
+///
+/// A step may carry several pieces in one message: this is the first of `parts`, `part(rank, step, j)` of the schedule
+/// names the j-th, whose `from`, `to` and `parts` do not count.
 struct Step {
   int from = none;
   Piece src = {};
@@ -54,6 +57,7 @@ struct Step {
   Piece with = {};                      ///< right operand when nothing is received
   Order order = Order::received_first;  ///< received op src, or src op received
   bool complete = false;                ///< the value now holds every rank's contribution (avg divides here)
+  int parts = 1;                        ///< pieces in the message
 
   friend constexpr bool operator==(const Step&, const Step&) = default;
 };
@@ -65,6 +69,8 @@ struct Step {
 /// - `s.chunks()`: the equal parts (for the v variants: the parts given by the counts) that the data is cut into.
 /// - `s.slots()`: messages that may be under way on one link at once; with fewer slots than this it can deadlock.
 /// - `s.scratch_chunks()`: how many scratch pieces a round needs, 0 if absent.
+/// - `s.part(rank, i, j)`: the j-th piece of a step that has several, 0 < j < parts, and `s.most_parts()`: the most that
+///   a step has. Absent where every step has one.
 template <class S>
 concept Schedule = std::is_trivially_copyable_v<S> && requires(const S& s, int rank, int step) {
   { s(rank, step) } -> std::same_as<Step>;
@@ -87,26 +93,40 @@ class AnySchedule {
           if constexpr (requires(const S& t) { t.steps(rank); }) return static_cast<const S*>(s)->steps(rank);
           else return static_cast<const S*>(s)->steps();
         }),
+        part_at_(part_of<S>()),
         name_(name),
         chunks_(schedule.chunks()),
         slots_(schedule.slots()) {
     static_assert(sizeof(S) <= capacity, "ringcoll: a schedule is a few numbers; keep tables outside of it");
     if constexpr (requires { schedule.scratch_chunks(); }) scratch_chunks_ = schedule.scratch_chunks();
+    if constexpr (requires { schedule.most_parts(); }) most_parts_ = schedule.most_parts();
     std::memcpy(storage_, &schedule, sizeof(S));
   }
 
   Step operator()(int rank, int step) const { return at_(storage_, rank, step); }
+  Step part(int rank, int step, int j) const { return part_at_(storage_, rank, step, j); }
   int steps(int rank) const { return steps_of_(storage_, rank); }
   int chunks() const { return chunks_; }
   int slots() const { return slots_; }
   int scratch_chunks() const { return scratch_chunks_; }
+  int most_parts() const { return most_parts_; }
   const char* name() const { return name_; }
 
  private:
+  using PartAt = Step (*)(const void*, int, int, int);
+
+  template <class S>
+  static constexpr PartAt part_of() {
+    if constexpr (requires(const S& s) { s.part(0, 0, 1); })
+      return [](const void* s, int rank, int i, int j) { return static_cast<const S*>(s)->part(rank, i, j); };
+    else return nullptr;
+  }
+
   Step (*at_)(const void*, int, int) = nullptr;
   int (*steps_of_)(const void*, int) = nullptr;
+  PartAt part_at_ = nullptr;
   const char* name_ = "none";
-  int chunks_ = 1, slots_ = 1, scratch_chunks_ = 0;
+  int chunks_ = 1, slots_ = 1, scratch_chunks_ = 0, most_parts_ = 1;
   alignas(8) std::byte storage_[capacity] = {};
 };
 

@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include <ringcoll/execute.hpp>
@@ -27,7 +29,8 @@ struct SimulationOptions {
 struct Simulation {
   std::string why;                      ///< empty: every rank ended with the right result
   std::uint64_t messages = 0;           ///< in all
-  std::uint64_t messages_per_link = 0;  ///< on the link that carries most; each is one chunk (of one round) long
+  std::uint64_t messages_per_link = 0;  ///< on the link that carries most
+  std::uint64_t chunks_per_link = 0;    ///< on the link that carries most: the messages' pieces (of one round) add up
 
   explicit operator bool() const { return why.empty(); }
 };
@@ -104,9 +107,12 @@ class PaperNetwork {
  public:
   struct Message {
     Header header;
-    Symbol payload;
+    Symbol piece;                      ///< where messages have one
+    std::unique_ptr<Symbol[]> pieces;  ///< where they may have several
     std::size_t bytes = 0;
     int heard = 0;  ///< for barriers: the sender knows of so many ranks, itself and those before it
+
+    std::byte* payload() { return reinterpret_cast<std::byte*>(pieces ? pieces.get() : &piece); }
   };
   struct Pipe {
     std::vector<Message> messages;
@@ -114,21 +120,30 @@ class PaperNetwork {
     Message next;
   };
 
-  PaperNetwork(int size, std::size_t capacity, bool count_links)
+  PaperNetwork(int size, std::size_t capacity, int most_parts, bool count_links)
       : heard_(static_cast<std::size_t>(size), 1),
         waits_(static_cast<std::size_t>(size), none),
         size_(size),
         capacity_(capacity),
+        most_parts_(static_cast<std::size_t>(most_parts)),
         count_links_(count_links) {}
 
   Pipe& pipe(int from, int to) { return pipes_[key(from, to)]; }
-  Message* room(Pipe& pipe) const { return pipe.messages.size() - pipe.taken < capacity_ ? &pipe.next : nullptr; }
+  Message* room(Pipe& pipe) const {
+    if (pipe.messages.size() - pipe.taken >= capacity_) return nullptr;
+    if (most_parts_ > 1 && !pipe.next.pieces) pipe.next.pieces = std::make_unique<Symbol[]>(most_parts_);
+    return &pipe.next;
+  }
   void send(int from, int to, Pipe& pipe) {
     pipe.next.heard = heard_[static_cast<std::size_t>(from)];
-    pipe.messages.push_back(pipe.next);
+    const std::uint64_t chunks = pipe.next.bytes / sizeof(Symbol);
+    pipe.messages.push_back(std::move(pipe.next));
     wake(to, from);
     ++messages_;
-    if (count_links_) per_link_ = std::max(per_link_, ++counts_[key(from, to)]);
+    if (!count_links_) return;
+    Carried& carried = carried_[key(from, to)];
+    most_.messages = std::max(most_.messages, ++carried.messages);
+    most_.chunks = std::max(most_.chunks, carried.chunks += chunks);
   }
   Message* oldest(int from, int to, Pipe& pipe) {
     if (pipe.taken == pipe.messages.size()) return nullptr;
@@ -159,9 +174,14 @@ class PaperNetwork {
                        [](const auto& entry) { return entry.second.taken == entry.second.messages.size(); });
   }
   std::uint64_t messages() const { return messages_; }
-  std::uint64_t messages_per_link() const { return per_link_; }
+  std::uint64_t messages_per_link() const { return most_.messages; }
+  std::uint64_t chunks_per_link() const { return most_.chunks; }
 
  private:
+  struct Carried {
+    std::uint64_t messages = 0, chunks = 0;
+  };
+
   static std::uint64_t key(int from, int to) {
     return static_cast<std::uint64_t>(static_cast<std::uint32_t>(from)) << 32 | static_cast<std::uint32_t>(to);
   }
@@ -171,12 +191,13 @@ class PaperNetwork {
   }
 
   std::unordered_map<std::uint64_t, Pipe> pipes_;
-  std::unordered_map<std::uint64_t, std::uint64_t> counts_;
+  std::unordered_map<std::uint64_t, Carried> carried_;
   std::vector<int> heard_, waits_;
   int size_;
-  std::size_t capacity_;
+  std::size_t capacity_, most_parts_;
   bool count_links_;
-  std::uint64_t messages_ = 0, per_link_ = 0, erased_ = 0;
+  Carried most_;
+  std::uint64_t messages_ = 0, erased_ = 0;
 };
 
 /// One rank's links on paper. A step uses at most one to receive and one to send, so two objects serve all peers.
@@ -199,13 +220,13 @@ class PaperLinks final : public Links {
       PaperNetwork::Message* const message = network_->room(pipe(rank_, peer_));
       if (!message) return {};
       message->bytes = bytes;
-      return {&message->header, reinterpret_cast<std::byte*>(&message->payload), bytes};
+      return {&message->header, message->payload(), bytes};
     }
     void publish() override { network_->send(rank_, peer_, pipe(rank_, peer_)); }
     Slot peek() override {
       PaperNetwork::Message* const message = network_->oldest(peer_, rank_, pipe(peer_, rank_));
       if (!message) return {};
-      return {&message->header, reinterpret_cast<std::byte*>(&message->payload), message->bytes};
+      return {&message->header, message->payload(), message->bytes};
     }
     void release() override { network_->take(peer_, rank_, pipe(peer_, rank_)); }
 
@@ -352,7 +373,7 @@ inline Simulation simulate(Collective collective, const AnySchedule& schedule, i
   }
   const int slots = options.slots > 0 ? options.slots : schedule.slots();
   PaperNetwork network(size, static_cast<std::size_t>(slots) * static_cast<std::size_t>(options.window),
-                       options.count_links);
+                       schedule.most_parts(), options.count_links);
   const Join join{size};
   std::vector<PaperRank> ranks;
   std::deque<PaperLinks> links;
@@ -402,6 +423,7 @@ inline Simulation simulate(Collective collective, const AnySchedule& schedule, i
     result.why = ranks[static_cast<std::size_t>(rank)].complaint(ranks.front(), network);
   result.messages = network.messages();
   result.messages_per_link = network.messages_per_link();
+  result.chunks_per_link = network.chunks_per_link();
   return result;
 }
 

@@ -308,3 +308,45 @@ TEST_CASE("sizes that the simulator cannot do are refused, not proven") {
   CHECK(simulate(Collective::barrier, AnySchedule(DisseminationBarrier{65'535}, "x"), 65'535, {.count_links = false})
             .why == "");
 }
+
+namespace {
+
+/// Everything goes from the root to each rank in one message of three pieces, of which piece `at` is chunk `chunk`.
+struct BundledBroadcast {
+  int size, at, chunk;
+  int chunks() const { return 3; }
+  int slots() const { return 1; }
+  int most_parts() const { return 3; }
+  int steps() const { return size - 1; }
+  int steps(int rank) const { return rank == 0 ? size - 1 : 1; }
+  Step operator()(int rank, int i) const {
+    Step step = part(rank, i, 0);
+    step.parts = 3;
+    if (rank == 0) step.to = i + 1;
+    else step.from = 0;
+    return step;
+  }
+  Step part(int rank, int, int j) const {
+    if (rank == 0) return {.src = input(j)};
+    return {.dst = output(j == at ? chunk : j)};
+  }
+};
+
+std::string bundled(int at, int chunk, int rounds) {
+  return simulate(Collective::broadcast, AnySchedule(BundledBroadcast{4, at, chunk}, "bundled"), 4, {.rounds = rounds})
+      .why;
+}
+
+}  // namespace
+
+TEST_CASE("a message of several pieces is one message, and each piece must be in its place") {
+  for (const int rounds : {1, 4}) {
+    CHECK(bundled(2, 2, rounds) == "");
+    CHECK(says(bundled(2, 1, rounds), "something else"));
+    CHECK(says(bundled(0, 2, rounds), "something else"));
+  }
+  const Simulation s = simulate(Collective::broadcast, AnySchedule(BundledBroadcast{4, 0, 0}, "bundled"), 4);
+  CHECK(s.messages == 3);
+  CHECK(s.messages_per_link == 1);
+  CHECK(s.chunks_per_link == 3);
+}

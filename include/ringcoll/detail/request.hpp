@@ -156,7 +156,8 @@ inline Call make_call(const Member& member, AnyTransport& transport, const Reque
             .reduces = request.reduces,
             .element_bytes = request.element_bytes,
             .window = choice.window};
-  call.frame_elements = choice.frame_bytes / request.element_bytes;
+  call.frame_elements =
+      choice.frame_bytes / request.element_bytes / static_cast<std::size_t>(choice.schedule.most_parts());
   if (call.frame_elements == 0)
     throw_invalid(request.collective, "elements of " + std::to_string(request.element_bytes) +
                                           " bytes are longer than a message, " + std::to_string(choice.frame_bytes) +
