@@ -85,15 +85,12 @@ inline void run_local(int size, void (*body)(void*, Communicator&), void* functi
     for (auto& transport : transports)
       if (transport) transport->close(&failure);
   }
-  std::vector<LocalOutcome> outcomes;
-  for (int rank = 0; rank < size; ++rank) {
-    ranks[static_cast<std::size_t>(rank)].thread.join();
-    outcomes.push_back(ranks[static_cast<std::size_t>(rank)].outcome);
-  }
-
   const LocalOutcome* worst = nullptr;
-  for (const LocalOutcome& outcome : outcomes)
+  for (std::size_t i = 0; i < transports.size(); ++i) {
+    ranks[i].thread.join();
+    const LocalOutcome& outcome = ranks[i].outcome;
     if (outcome.exception && (!worst || (worst->consequence && !outcome.consequence))) worst = &outcome;
+  }
   if (worst) std::rethrow_exception(worst->exception);
 }
 

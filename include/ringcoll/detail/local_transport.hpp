@@ -104,7 +104,7 @@ class LocalHub {
       // Also where an earlier use of this context was given up half way.
       subset = {std::make_shared<LocalHub>(static_cast<int>(members.size())),
                 {members.begin(), members.end()},
-                std::vector<bool>(members.size()),
+                std::make_unique<bool[]>(members.size()),
                 members.size()};
     }
     subset.taken[static_cast<std::size_t>(rank)] = true;
@@ -121,7 +121,7 @@ class LocalHub {
   struct Subset {
     std::shared_ptr<LocalHub> hub;
     std::vector<int> members;
-    std::vector<bool> taken;  // by its rank in `members`
+    std::unique_ptr<bool[]> taken;  // by its rank in `members`
     std::size_t missing = 0;
   };
 

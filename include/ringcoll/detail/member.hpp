@@ -6,7 +6,6 @@
 #include <time.h>
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -464,7 +463,7 @@ class Member {
   std::optional<Error> failed_;
   std::atomic<bool> aborted_{false};
   Thread thread_;
-  std::condition_variable idle_;
+  Condition idle_;
   int waiting_ = 0;
   bool stopping_ = false;
 };

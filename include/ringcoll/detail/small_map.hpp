@@ -1,53 +1,56 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cstddef>
-#include <memory>
-#include <utility>
-#include <vector>
-
 namespace ringcoll::inline v0::detail {
 
-/// A map of few entries, searched one by one, whose values stay where they are. For look-ups off the fast path: each
-/// kind of std::map would cost every file that includes ringcoll 30 ms of compile time.
+/// A map of few entries, searched one by one, whose values stay where they are. For look-ups off the fast path. A plain
+/// list: every kind of std::map would cost every file that includes ringcoll 30 ms of compile time, a std::vector 15.
 template <class Key, class Value>
 class SmallMap {
  public:
-  struct Entry {
-    Key key;
-    Value value = {};
-  };
+  SmallMap() = default;
+  SmallMap(const SmallMap&) = delete;
+  SmallMap& operator=(const SmallMap&) = delete;
+  ~SmallMap() { clear(); }
 
   Value& operator[](const Key& key) {
-    if (Value* const known = find(key)) return *known;
-    entries_.push_back(std::unique_ptr<Entry>(new Entry{key}));
-    return entries_.back()->value;
-  }
-  Value* find(const Key& key) const {
-    for (const auto& entry : entries_)
-      if (entry->key == key) return &entry->value;
-    return nullptr;
+    Entry** end = &first_;
+    for (; *end; end = &(*end)->next)
+      if ((*end)->key == key) return (*end)->value;
+    *end = new Entry{key};
+    return (*end)->value;
   }
   /// Removes what `over(value)` says, and keeps the order of the rest.
   template <class Over>
   void erase_if(Over&& over) {
-    std::size_t kept = 0;
-    for (std::size_t i = 0; i < entries_.size(); ++i) {
-      if (over(entries_[i]->value)) continue;
-      if (kept != i) entries_[kept] = std::move(entries_[i]);
-      ++kept;
+    for (Entry** at = &first_; *at;) {
+      if (over((*at)->value)) erase(at);
+      else at = &(*at)->next;
     }
-    entries_.resize(kept);
   }
   template <class Visit>
   void for_each(Visit&& visit) const {
-    for (const auto& entry : entries_) visit(entry->value);
+    for (Entry* entry = first_; entry; entry = entry->next) visit(entry->value);
   }
-  bool empty() const { return entries_.empty(); }
-  void clear() { entries_.clear(); }
+  bool empty() const { return first_ == nullptr; }
+  void clear() {
+    while (first_) erase(&first_);
+  }
 
  private:
-  std::vector<std::unique_ptr<Entry>> entries_;
+  struct Entry {
+    Key key;
+    Value value = {};
+    Entry* next = nullptr;
+  };
+
+  static void erase(Entry** at) {
+    Entry* const entry = *at;
+    *at = entry->next;
+    delete entry;
+  }
+
+  Entry* first_ = nullptr;
 };
 
 }  // namespace ringcoll::inline v0::detail

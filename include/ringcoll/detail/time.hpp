@@ -2,8 +2,8 @@
 #pragma once
 
 // std::chrono's durations and clocks. <chrono> itself would bring streams and calendars, a fifth of what ringcoll.hpp
-// costs to compile; the headers of the waiting functions must have the part that they take.
-#include <condition_variable>
+// costs to compile; the headers of what can wait must have the part that they take.
+#include <mutex>
 
 namespace ringcoll::inline v0::detail {
 
