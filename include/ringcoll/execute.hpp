@@ -242,7 +242,9 @@ class Running {
     return layout.base + (layout.chunk(piece.chunk).first + first) * call_->element_bytes;
   }
 
-  std::uint64_t position() const { return static_cast<std::uint64_t>(round()) << Signature::count_bits | message_count_; }
+  std::uint64_t position() const {
+    return static_cast<std::uint64_t>(round()) << Signature::count_bits | message_count_;
+  }
 
   void check(const Slot& received, std::size_t bytes) const {
     const Header header = *received.header;
