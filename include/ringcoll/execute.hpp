@@ -160,6 +160,7 @@ class Running {
     if (++i_ == steps_) {
       i_ = 0;
       block_ += call_->window;
+      if (block_ >= call_->rounds) return;  // complete
     }
     load_step();
   }

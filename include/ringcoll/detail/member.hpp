@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include <ringcoll/detail/call_cache.hpp>
 #include <ringcoll/detail/comparison.hpp>
 #include <ringcoll/detail/operation.hpp>
 #include <ringcoll/detail/ring.hpp>
@@ -107,6 +108,7 @@ class Member {
   int size() const { return size_; }
   const Setup& setup() const { return setup_; }
   AnyTransport& transport() { return *transport_; }
+  CallCache& calls() { return calls_; }
   std::uint64_t next_split() { return ++splits_; }
 
   /// From any thread: what is under way, and every later call, throws Error(aborted) within some 10 ms.
@@ -454,6 +456,7 @@ class Member {
   std::unique_ptr<AnyTransport> transport_;
   ChannelLinks collective_links_, point_to_point_links_;
   Comparison comparison_;
+  CallCache calls_;
   AlignedBytes scratch_;
   std::uint32_t sequence_ = 0;
   std::uint64_t splits_ = 0;

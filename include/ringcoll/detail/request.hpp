@@ -181,10 +181,42 @@ inline Call make_call(const Member& member, AnyTransport& transport, const Reque
   return call;
 }
 
+inline CallShape shape_of(const Request& request) {
+  return {.kernel = request.kernel,
+          .element_bytes = request.element_bytes,
+          .count = request.count,
+          .bytes = request.bytes,
+          .in = {request.in.count, request.in.per_chunk, request.in.only},
+          .out = {request.out.count, request.out.per_chunk, request.out.only},
+          .root = request.root,
+          .peer = request.peer,
+          .collective = request.collective,
+          .type = request.type,
+          .op = request.op_id,
+          .commutative = request.commutative,
+          .sends = request.sends};
+}
+
+/// The call for a request, which stays the communicator's until its next call.
+inline Call& call_for(Member& member, const Request& request) {
+  const CallShape shape = shape_of(request);
+  CallCache::Entry& entry = member.calls().at(shape);
+  if (!entry.known || request.in.offsets || request.out.offsets || !(entry.shape == shape)) {
+    entry.known = false;  // until it is complete
+    entry.call = make_call(member, member.transport(), request);
+    entry.shape = shape;
+    entry.known = !request.in.offsets && !request.out.offsets;
+  }
+  entry.call.in.base = request.in.base;
+  entry.call.out.base = request.out.base;
+  entry.call.op = request.op;
+  return entry.call;
+}
+
 inline void run(const Communicator& comm, const Request& request, const Options& options) {
   Member& member = comm.member();
-  Call call = make_call(member, member.transport(), request);
-  member.run(call, options.deadline, request.sends ? request.peer : none, request.sends ? none : request.peer);
+  member.run(call_for(member, request), options.deadline, request.sends ? request.peer : none,
+             request.sends ? none : request.peer);
 }
 
 /// Puts the request under way. The request may point to what the operation owns.
