@@ -33,7 +33,10 @@ class Communicator {
   int size() const { return member().size(); }
 
   /// True if all its ranks share one machine's memory.
-  bool one_host() const { return member().setup().one_host; }
+  bool one_host() const { return member().one_host(); }
+
+  /// Which of its ranks share a node.
+  const Placement& placement() const { return member().placement(); }
 
   /// The ranks that call with the same `color` become a communicator of their own, ordered by `key`, then by rank.
   /// Collective. With color `none` a rank gets no communicator. Colors are not negative otherwise.

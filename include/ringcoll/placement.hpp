@@ -14,8 +14,8 @@ namespace ringcoll::inline v0 {
 /// nodes with different numbers of ranks, ranks of a node that are not neighbours.
 class Placement {
  public:
-  /// One rank, on a node of its own.
-  Placement() : Placement(std::span<const std::uint64_t>(one_host)) {}
+  /// All ranks on one node.
+  static Placement one_node(int size) { return Placement(std::vector<std::uint64_t>(static_cast<std::size_t>(size))); }
 
   /// `host_of[r]`: any number that exactly the ranks of one node share.
   explicit Placement(std::span<const std::uint64_t> host_of) : node_(host_of.size()), local_rank_(host_of.size()) {
@@ -71,8 +71,6 @@ class Placement {
   friend bool operator==(const Placement& a, const Placement& b) { return a.node_ == b.node_; }
 
  private:
-  static constexpr std::uint64_t one_host[1] = {0};
-
   std::vector<std::uint64_t> hosts_;
   std::vector<int> node_, local_rank_;
   std::vector<int> first_;  // where a node's ranks begin in ranks_

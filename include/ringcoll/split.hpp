@@ -22,15 +22,14 @@ constexpr std::uint64_t mix(std::uint64_t x) {
 
 inline Communicator Communicator::split(int color, int key) const {
   struct Wish {
-    std::uint64_t host;
-    std::int32_t color, key, rank, unused;
+    std::int32_t color, key, rank;
   };
   if (color < 0 && color != none)
     detail::throw_invalid(Collective::split,
                           "color " + std::to_string(color) + " is negative; use 0 and above, or none");
   detail::Member& member = this->member();
   std::vector<Wish> wishes(static_cast<std::size_t>(size()));
-  const Wish own{member.setup().host, color, key, rank(), 0};
+  const Wish own{color, key, rank()};
   detail::Request request = detail::allgather_request<std::byte>(*this, std::as_bytes(std::span(&own, 1)),
                                                                  std::as_writable_bytes(std::span(wishes)));
   request.collective = Collective::split;  // no other rank's allgather will do
@@ -49,14 +48,15 @@ inline Communicator Communicator::split(int color, int key) const {
   });
   Setup setup = member.setup();
   setup.context = detail::mix(detail::mix(detail::mix(setup.context) + number) + static_cast<std::uint64_t>(color));
-  setup.one_host = true;
   std::vector<int> members;
+  std::vector<std::uint64_t> nodes;
   int new_rank = 0;
   for (const Wish& wish : wishes) {
-    setup.one_host &= wish.host == setup.host;
+    nodes.push_back(static_cast<std::uint64_t>(member.placement().node(wish.rank)));
     if (wish.rank == rank()) new_rank = static_cast<int>(members.size());
     members.push_back(wish.rank);
   }
+  setup.placement = std::make_shared<Placement>(nodes);
   return Communicator(new_rank, static_cast<int>(members.size()), member.subset(setup.context, members, new_rank),
                       setup);
 }

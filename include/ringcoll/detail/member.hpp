@@ -21,16 +21,16 @@
 #include <ringcoll/detail/ring.hpp>
 #include <ringcoll/detail/thread.hpp>
 #include <ringcoll/detail/time.hpp>
+#include <ringcoll/placement.hpp>
 #include <ringcoll/select.hpp>
 
 namespace ringcoll::inline v0 {
 
 /// What a communicator is told when it is made, beside its rank, size and transport.
 struct Setup {
-  std::uint64_t context = 0;  ///< tells live communicators of a job apart; the same on all ranks
-  std::uint64_t host = 0;     ///< equal on ranks that share memory
-  bool one_host = true;       ///< all ranks do
-  bool crowded = false;       ///< this host has more ranks than cores, so it is no use to spin
+  std::uint64_t context = 0;                   ///< tells live communicators of a job apart; the same on all ranks
+  std::shared_ptr<const Placement> placement;  ///< which ranks share memory; null: all of them
+  bool crowded = false;                        ///< this host has more ranks than cores, so it is no use to spin
   std::chrono::nanoseconds deadline = std::chrono::seconds(300);  ///< of one operation, unless its call says otherwise
 };
 
@@ -83,6 +83,7 @@ class Member {
       : rank_(rank),
         size_(size),
         setup_(setup),
+        placement_(setup.placement ? setup.placement : std::make_shared<Placement>(Placement::one_node(size))),
         transport_(std::move(transport)),
         collective_links_(*transport_, rank, size, collective_channel),
         point_to_point_links_(*transport_, rank, size, point_to_point_channel),
@@ -107,6 +108,8 @@ class Member {
   int rank() const { return rank_; }
   int size() const { return size_; }
   const Setup& setup() const { return setup_; }
+  const Placement& placement() const { return *placement_; }
+  bool one_host() const { return placement_->nodes() == 1; }
   AnyTransport& transport() { return *transport_; }
   CallCache& calls() { return calls_; }
   std::uint64_t next_split() { return ++splits_; }
@@ -200,10 +203,10 @@ class Member {
     Patience(Member& member, std::unique_lock<std::mutex>* lock)
         : member_(member),
           lock_(lock),
-          spins_(!member.setup_.one_host ? network_spins
+          spins_(!member.one_host()      ? network_spins
                  : member.setup_.crowded ? crowded_spins
                                          : spins),
-          yields_(member.setup_.one_host ? yields : network_yields) {}
+          yields_(member.one_host() ? yields : network_yields) {}
 
     /// True now and then: time to look at the clock, although something moves.
     bool progressed() {
@@ -453,6 +456,7 @@ class Member {
 
   int rank_, size_;
   Setup setup_;
+  std::shared_ptr<const Placement> placement_;
   std::unique_ptr<AnyTransport> transport_;
   ChannelLinks collective_links_, point_to_point_links_;
   Comparison comparison_;

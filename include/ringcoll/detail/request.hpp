@@ -131,7 +131,7 @@ inline Call make_call(const Member& member, AnyTransport& transport, const Reque
                     .root = request.root == none ? 0 : request.root,
                     .bytes = request.bytes,
                     .commutative = request.commutative,
-                    .one_host = member.setup().one_host,
+                    .one_host = member.one_host(),
                     .frame_bytes = transport.frame_bytes(),
                     .slots = transport.slots()};
   Choice choice;

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,26 +24,18 @@ namespace ringcoll::inline v0::bootstrap {
 
 namespace detail {
 
-/// Which ranks share memory with which: the same answer on all ranks, since all have the same table.
-struct Neighbourhood {
-  std::vector<bool> on_my_host;  ///< by rank
-  bool one_host = true;          ///< all ranks are
-  bool any_shared = false;       ///< some two ranks are
-  int local_size = 0;            ///< ranks on this host
-};
-
-inline Neighbourhood look_around(const Endpoint& endpoint) {
-  Neighbourhood result;
+/// Which ranks run on which host: the same answer on all ranks, since all have the same table.
+inline Placement hosts_of(const Endpoint& endpoint) {
   std::vector<std::uint64_t> hosts;
   for (int rank = 0; rank < endpoint.size(); ++rank) hosts.push_back(endpoint.host_of(rank));
-  for (const std::uint64_t host : hosts) {
-    result.on_my_host.push_back(host == endpoint.address().host);
-    result.one_host &= host == hosts.front();
-    result.local_size += host == endpoint.address().host ? 1 : 0;
-  }
-  std::sort(hosts.begin(), hosts.end());
-  result.any_shared = std::adjacent_find(hosts.begin(), hosts.end()) != hosts.end();
-  return result;
+  return Placement(hosts);
+}
+
+/// Ranks that do not use shared memory count as being on hosts of their own.
+inline Placement apart(int size) {
+  std::vector<std::uint64_t> hosts(static_cast<std::size_t>(size));
+  std::iota(hosts.begin(), hosts.end(), std::uint64_t{0});
+  return Placement(hosts);
 }
 
 [[noreturn]] inline void throw_no_carrier(const std::string& wish, const std::string& why) {
@@ -62,7 +55,8 @@ inline const Carrier& need_carrier(const std::string& name, const std::string& w
 /// The transport of the world: one carrier where one reaches everybody, else shared memory within the host and TCP
 /// beyond.
 inline std::unique_ptr<AnyTransport> make_transport(const std::shared_ptr<Endpoint>& endpoint, const std::string& wish,
-                                                    const Neighbourhood& hosts) {
+                                                    const Placement& hosts) {
+  const bool one_host = hosts.nodes() == 1, any_shared = hosts.nodes() < hosts.size();
   std::vector<int> members;
   for (int rank = 0; rank < endpoint->size(); ++rank) members.push_back(rank);
   const auto alone = [&](const Carrier& carrier) {
@@ -70,21 +64,22 @@ inline std::unique_ptr<AnyTransport> make_transport(const std::shared_ptr<Endpoi
   };
   if (wish != "auto") {
     const Carrier& carrier = need_carrier(wish, "was asked for");
-    if (carrier.one_host && !hosts.one_host)
+    if (carrier.one_host && !one_host)
       throw_no_carrier(wish, "reaches only ranks of one host, and this job has several");
     return alone(carrier);
   }
-  if (hosts.one_host && find_carrier("shm")) return alone(*find_carrier("shm"));
-  if (!hosts.any_shared || !find_carrier("shm"))
-    return alone(need_carrier("tcp", hosts.one_host ? "is what is left between the ranks of this host without shm"
-                                                    : "is needed between the hosts of this job"));
+  if (one_host && find_carrier("shm")) return alone(*find_carrier("shm"));
+  if (!any_shared || !find_carrier("shm"))
+    return alone(need_carrier("tcp", one_host ? "is what is left between the ranks of this host without shm"
+                                              : "is needed between the hosts of this job"));
   const Carrier &shm = need_carrier("shm", ""), &tcp = need_carrier("tcp", "is needed between the hosts of this job");
   const std::size_t frame_bytes = std::min(shm.frame_bytes, tcp.frame_bytes);
   std::vector<std::unique_ptr<AnyTransport>> parts;
   parts.push_back(shm.make(endpoint, world_context, endpoint->rank(), members, frame_bytes));
   parts.push_back(tcp.make(endpoint, world_context, endpoint->rank(), members, frame_bytes));
   std::vector<std::uint8_t> routes;
-  for (const bool here : hosts.on_my_host) routes.push_back(here ? 0 : 1);
+  const int here = hosts.node(endpoint->rank());
+  for (const int rank : members) routes.push_back(hosts.node(rank) == here ? 0 : 1);
   return erase(std::make_unique<ringcoll::detail::RoutedTransport>(std::move(parts), std::move(routes), frame_bytes));
 }
 
@@ -105,12 +100,10 @@ inline Communicator connect_job(const ConnectOptions& options) {
   if (launch.size == 1) return Communicator(0, 1, erase(std::move(make_local(1).front())), setup);
 
   const std::shared_ptr<Endpoint> endpoint = rendezvous(launch, options);
-  const detail::Neighbourhood hosts = detail::look_around(*endpoint);
-  // Ranks that do not use shared memory count as being on hosts of their own.
+  const Placement hosts = detail::hosts_of(*endpoint);
   const bool shared = wish != "tcp" && find_carrier("shm") != nullptr;
-  setup.host = shared ? endpoint->address().host : static_cast<std::uint64_t>(launch.rank);
-  setup.one_host = hosts.one_host && shared;
-  setup.crowded = hosts.local_size > ::sysconf(_SC_NPROCESSORS_ONLN);
+  setup.placement = std::make_shared<Placement>(shared ? hosts : detail::apart(launch.size));
+  setup.crowded = hosts.local_size(hosts.node(launch.rank)) > ::sysconf(_SC_NPROCESSORS_ONLN);
   return Communicator(launch.rank, launch.size, detail::make_transport(endpoint, wish, hosts), setup);
 }
 
