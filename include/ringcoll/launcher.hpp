@@ -127,11 +127,17 @@ inline std::optional<std::string> first_slurm_host(std::string_view list) {
 
 namespace detail {
 
+/// A variable's value, from getenv or what stands in for it; null: not set.
+struct Variables {
+  const char* (*value)(const void* source, const char* name);
+  const void* source;
+  const char* operator()(const char* name) const { return value(source, name); }
+};
+
 /// Reads variables through `Variable` (getenv, or a test's own): null and empty are both "not set".
-template <class Variable>
 class LaunchReader {
  public:
-  LaunchReader(const Variable& variable, long launcher_pid) : variable_(variable), launcher_pid_(launcher_pid) {}
+  LaunchReader(const Variables& variable, long launcher_pid) : variable_(variable), launcher_pid_(launcher_pid) {}
 
   Launch detect() const {
     using Reading = std::optional<Launch> (LaunchReader::*)() const;
@@ -322,7 +328,7 @@ class LaunchReader {
     launch.address = std::string(*address);
   }
 
-  const Variable& variable_;
+  const Variables variable_;
   long launcher_pid_;
 };
 
@@ -354,12 +360,16 @@ inline long launcher_pid() {
 /// `variable(name)` is getenv or stands in for it. Throws Error(invalid_argument) for values that make no sense.
 template <class Variable>
 Launch detect_launch(const Variable& variable, long launcher_pid) {
-  return detail::LaunchReader<Variable>(variable, launcher_pid).detect();
+  const auto value = [](const void* source, const char* name) {
+    return static_cast<const char*>((*static_cast<const Variable*>(source))(name));
+  };
+  return detail::LaunchReader({value, &variable}, launcher_pid).detect();
 }
 
 inline Launch detect_launch() {
-  return detect_launch([](const char* name) { return static_cast<const char*>(std::getenv(name)); },
-                       detail::launcher_pid());
+  return detail::LaunchReader({[](const void*, const char* name) -> const char* { return std::getenv(name); }, nullptr},
+                              detail::launcher_pid())
+      .detect();
 }
 
 }  // namespace ringcoll::inline v0

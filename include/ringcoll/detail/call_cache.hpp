@@ -21,10 +21,11 @@ struct CallShape {
   std::size_t element_bytes = 0, count = 0, bytes = 0;
   Part in, out;
   int root = none, peer = none;
+  const char* schedule = nullptr;
   Collective collective = Collective::barrier;
   DataType type = DataType::other;
   OpId op = OpId::absent;
-  bool commutative = true, sends = false;
+  bool commutative = true, sends = false, reproducible = false;
 
   friend bool operator==(const CallShape&, const CallShape&) = default;
 };

@@ -21,6 +21,7 @@
 #include <ringcoll/detail/ring.hpp>
 #include <ringcoll/detail/thread.hpp>
 #include <ringcoll/detail/time.hpp>
+#include <ringcoll/log.hpp>
 #include <ringcoll/placement.hpp>
 #include <ringcoll/select.hpp>
 
@@ -32,6 +33,7 @@ struct Setup {
   std::shared_ptr<const Placement> placement;  ///< which ranks share memory; null: all of them
   bool crowded = false;                        ///< this host has more ranks than cores, so it is no use to spin
   std::chrono::nanoseconds deadline = std::chrono::seconds(300);  ///< of one operation, unless its call says otherwise
+  std::shared_ptr<Selector> selector;                             ///< chooses schedules; null: by rule of thumb
 };
 
 namespace detail {
@@ -112,6 +114,22 @@ class Member {
   bool one_host() const { return placement_->nodes() == 1; }
   AnyTransport& transport() { return *transport_; }
   CallCache& calls() { return calls_; }
+
+  /// As `wanted` says if it is not null, else as RINGCOLL_ALGO, else as the communicator's selector.
+  Choice choose(const Question& question, const char* wanted) {
+    const bool wished = Wishes::of_environment()[question.collective] != Family::automatic;
+    const bool selected = !wanted && !wished && setup_.selector && question.size > 1;
+    const Choice choice = wanted     ? ringcoll::choose(question, wanted)
+                          : selected ? setup_.selector->choose(question)
+                                     : ringcoll::choose(question);
+    if (log_level() >= LogLevel::info)
+      tell(question, choice,
+           wanted     ? "the call says so"
+           : wished   ? "RINGCOLL_ALGO says so"
+           : selected ? setup_.selector->why(question)
+                      : "by rule of thumb");
+    return choice;
+  }
   std::uint64_t next_split() { return ++splits_; }
 
   /// From any thread: what is under way, and every later call, throws Error(aborted) within some 10 ms.
@@ -262,6 +280,19 @@ class Member {
     unsigned turn_ = 0, progress_ = 0, spins_, yields_;
     Clock::time_point stuck_since_{};  // or not at all
   };
+
+  /// Says which schedule was chosen, when it is the first time.
+  void tell(const Question& q, const Choice& choice, const std::string& why) {
+    std::uint64_t& told = told_[static_cast<std::size_t>(q.collective)];
+    const std::uint64_t bit = std::uint64_t{1} << static_cast<unsigned>(choice.family) % 64;
+    if (told & bit) return;
+    told |= bit;
+    log(LogLevel::info, rank_,
+        std::string(name(q.collective)) + " of " + std::to_string(q.bytes) + " bytes among " + std::to_string(q.size) +
+            " ranks on " + std::to_string(q.nodes()) + (q.nodes() == 1 ? " node: " : " nodes: ") +
+            choice.schedule.name() + ", messages of up to " + std::to_string(choice.frame_bytes) + " bytes, " +
+            std::to_string(choice.window) + " rounds together (" + why + ")");
+  }
 
   Clock::time_point due(std::chrono::nanoseconds deadline) const {
     const Clock::time_point now = Clock::now();
@@ -461,6 +492,7 @@ class Member {
   ChannelLinks collective_links_, point_to_point_links_;
   Comparison comparison_;
   CallCache calls_;
+  std::uint64_t told_[16] = {};  // by collective: a bit for each family
   AlignedBytes scratch_;
   std::uint32_t sequence_ = 0;
   std::uint64_t splits_ = 0;

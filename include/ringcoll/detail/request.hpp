@@ -4,6 +4,8 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
+#include <cstring>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -120,8 +122,20 @@ inline std::vector<std::size_t> offsets_of(Collective collective, const char* co
   return offsets;
 }
 
+/// RINGCOLL_REPRODUCIBLE=1.
+inline bool always_reproducible() {
+  static const bool always = [] {
+    const char* const text = std::getenv("RINGCOLL_REPRODUCIBLE");
+    if (!text || *text == 0 || std::strcmp(text, "0") == 0) return false;
+    if (std::strcmp(text, "1") == 0) return true;
+    throw Error(Errc::invalid_argument, "RINGCOLL_REPRODUCIBLE=" + std::string(text) + ": expected 0 or 1");
+  }();
+  return always;
+}
+
 /// Fits the request into a choice: chunks, rounds, window.
-inline Call make_call(const Member& member, AnyTransport& transport, const Request& request) {
+inline Call make_call(Member& member, const Request& request, const Options& options) {
+  AnyTransport& transport = member.transport();
   const int size = member.size();
   if (request.count >> Signature::count_bits != 0)
     throw_invalid(request.collective,
@@ -130,20 +144,22 @@ inline Call make_call(const Member& member, AnyTransport& transport, const Reque
                     .size = size,
                     .root = request.root == none ? 0 : request.root,
                     .bytes = request.bytes,
+                    .element_bytes = request.element_bytes,
                     .commutative = request.commutative,
-                    .one_host = member.one_host(),
+                    .reproducible = request.reduces && (options.reproducible || always_reproducible()),
+                    .placement = &member.placement(),
                     .frame_bytes = transport.frame_bytes(),
                     .slots = transport.slots()};
   Choice choice;
-  if (request.peer == none) choice = choose(question);
-  else if (request.sends) choice = detail::choice(SendTo{request.peer}, "send", Family::direct, question);
-  else choice = detail::choice(ReceiveFrom{request.peer}, "receive", Family::direct, question);
+  if (request.peer == none) choice = member.choose(question, options.schedule);
+  else if (request.sends) choice = detail::choice(AnySchedule(SendTo{request.peer}, "send"), Family::direct, question);
+  else choice = detail::choice(AnySchedule(ReceiveFrom{request.peer}, "receive"), Family::direct, question);
 
   Call call{.schedule = choice.schedule,
             .signature = {.collective = request.collective,
                           .type = request.type,
                           .op = request.op_id,
-                          .schedule = choice.id,
+                          .schedule = static_cast<std::uint8_t>(choice.family),
                           .sequence = 0,
                           .count = request.count,
                           .root = request.root == none ? Signature::no_root : static_cast<std::uint32_t>(request.root)},
@@ -181,7 +197,7 @@ inline Call make_call(const Member& member, AnyTransport& transport, const Reque
   return call;
 }
 
-inline CallShape shape_of(const Request& request) {
+inline CallShape shape_of(const Request& request, const Options& options) {
   return {.kernel = request.kernel,
           .element_bytes = request.element_bytes,
           .count = request.count,
@@ -190,20 +206,22 @@ inline CallShape shape_of(const Request& request) {
           .out = {request.out.count, request.out.per_chunk, request.out.only},
           .root = request.root,
           .peer = request.peer,
+          .schedule = options.schedule,
           .collective = request.collective,
           .type = request.type,
           .op = request.op_id,
           .commutative = request.commutative,
-          .sends = request.sends};
+          .sends = request.sends,
+          .reproducible = options.reproducible};
 }
 
 /// The call for a request, which stays the communicator's until its next call.
-inline Call& call_for(Member& member, const Request& request) {
-  const CallShape shape = shape_of(request);
+inline Call& call_for(Member& member, const Request& request, const Options& options) {
+  const CallShape shape = shape_of(request, options);
   CallCache::Entry& entry = member.calls().at(shape);
   if (!entry.known || request.in.offsets || request.out.offsets || !(entry.shape == shape)) {
     entry.known = false;  // until it is complete
-    entry.call = make_call(member, member.transport(), request);
+    entry.call = make_call(member, request, options);
     entry.shape = shape;
     entry.known = !request.in.offsets && !request.out.offsets;
   }
@@ -215,7 +233,7 @@ inline Call& call_for(Member& member, const Request& request) {
 
 inline void run(const Communicator& comm, const Request& request, const Options& options) {
   Member& member = comm.member();
-  member.run(call_for(member, request), options.deadline, request.sends ? request.peer : none,
+  member.run(call_for(member, request, options), options.deadline, request.sends ? request.peer : none,
              request.sends ? none : request.peer);
 }
 
@@ -223,7 +241,7 @@ inline void run(const Communicator& comm, const Request& request, const Options&
 inline Work start(const Communicator& comm, const Request& request, const Options& options,
                   std::shared_ptr<Operation> operation) {
   Member& member = comm.member();
-  operation->call = make_call(member, member.transport(), request);
+  operation->call = make_call(member, request, options);
   member.start(operation, options.deadline, request.sends ? request.peer : none, request.sends ? none : request.peer);
   return Work(comm.shared_member(), std::move(operation));
 }
