@@ -52,6 +52,32 @@ struct Call {
   std::size_t scratch_bytes() const {
     return static_cast<std::size_t>(schedule.scratch_chunks()) * window * frame_elements * element_bytes;
   }
+
+  /// Cuts the data into the schedule's chunks, unless that was done, and into rounds.
+  ///
+  /// Even parts, cut at cache lines once a part is longer than a page.
+  void cut() {
+    if (in.per_chunk == 0 && in.offsets == nullptr) {
+      const auto chunks = static_cast<std::size_t>(schedule.chunks());
+      std::size_t part = (in.count + chunks - 1) / chunks;
+      const std::size_t line = 64 / element_bytes;
+      if (part * element_bytes >= 4096 && line > 1) part = (part + line - 1) / line * line;
+      in.per_chunk = out.per_chunk = part;
+    }
+    rounds = most<std::size_t>(1, (longest_chunk() + frame_elements - 1) / frame_elements);
+    window = least(window, rounds);
+  }
+
+  /// Elements.
+  std::size_t longest_chunk() const {
+    std::size_t longest = 0;
+    for (const Layout* layout : {&in, &out}) {
+      if (!layout->offsets) longest = most(longest, least(layout->per_chunk, layout->count));
+      else
+        for (int c = 0; c < schedule.chunks(); ++c) longest = most(longest, layout->chunk(c).count);
+    }
+    return longest;
+  }
 };
 
 /// The links of one rank on one channel. Looked up at every step, so it should cost an index.
@@ -89,6 +115,21 @@ class Running {
     return true;
   }
 
+  /// Takes one step of one round, if it can be taken now. For those who do something between the steps, such as counting
+  /// virtual time.
+  bool advance_one() {
+    stuck_ = Stuck::no;
+    std::size_t work = 0;
+    if (done() || !take_step(work)) return false;
+    next();
+    return true;
+  }
+  bool done() const { return block_ >= call_->rounds; }
+
+  /// Where it stands: the step to be taken next, and its round.
+  int step() const { return i_; }
+  std::size_t round() const { return block_ + in_block_; }
+
   /// Asks for the links of all steps to come. A link comes about when both its ends ask for it, so a rank that is stuck
   /// must do so, or it could wait for a rank that waits for a link to this one.
   void look_ahead() {
@@ -122,8 +163,6 @@ class Running {
   // Bytes moved before the caller looks at the clock and at abort(), and what a step without any counts as: well below
   // a millisecond for ringcoll's own ops, some for a user's slow one.
   static constexpr std::size_t work_at_once = 256 << 10, step_work = 4 << 10;
-
-  std::size_t round() const { return block_ + in_block_; }
 
   void load_step() {
     step_ = call_->schedule(call_->rank, i_);

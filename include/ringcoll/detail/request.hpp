@@ -133,7 +133,7 @@ inline bool always_reproducible() {
   return always;
 }
 
-/// Fits the request into a choice: chunks, rounds, window.
+/// Fits the request into a choice.
 inline Call make_call(Member& member, const Request& request, const Options& options) {
   AnyTransport& transport = member.transport();
   const int size = member.size();
@@ -178,22 +178,7 @@ inline Call make_call(Member& member, const Request& request, const Options& opt
     throw_invalid(request.collective, "elements of " + std::to_string(request.element_bytes) +
                                           " bytes are longer than a message, " + std::to_string(choice.frame_bytes) +
                                           " bytes");
-  if (call.in.per_chunk == 0 && call.in.offsets == nullptr) {
-    // Even parts, cut at cache lines once a part is longer than a page.
-    const auto chunks = static_cast<std::size_t>(choice.schedule.chunks());
-    std::size_t part = (call.in.count + chunks - 1) / chunks;
-    const std::size_t line = 64 / request.element_bytes;
-    if (part * request.element_bytes >= 4096 && line > 1) part = (part + line - 1) / line * line;
-    call.in.per_chunk = call.out.per_chunk = part;
-  }
-  std::size_t longest = 0;
-  for (const Layout* layout : {&call.in, &call.out}) {
-    if (!layout->offsets) longest = most(longest, least(layout->per_chunk, layout->count));
-    else
-      for (int c = 0; c < choice.schedule.chunks(); ++c) longest = most(longest, layout->chunk(c).count);
-  }
-  call.rounds = most<std::size_t>(1, (longest + call.frame_elements - 1) / call.frame_elements);
-  call.window = least(call.window, call.rounds);
+  call.cut();
   return call;
 }
 
