@@ -107,7 +107,9 @@ constexpr Collective schedule_collective(Collective collective) {
 inline bool answers(const FamilyOf& f, const Question& q) {
   const bool sums = q.collective == Collective::allreduce || q.collective == Collective::reduce_scatter ||
                     q.collective == Collective::reduce;
-  return f.collective == schedule_collective(q.collective) && f.fits(q) && (!q.reproducible || !sums || f.canonical);
+  if (f.collective != schedule_collective(q.collective) || !f.fits(q)) return false;
+  if (q.reproducible && sums && !f.canonical) return false;
+  return static_cast<std::size_t>(f.make(q).most_parts()) * q.element_bytes <= q.frame_bytes;
 }
 
 /// Calls visit(family) for each that can answer the question.

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -36,6 +37,8 @@ class Selector {
   virtual Choice choose(const Question& question) = 0;
   /// Why that was chosen, as half a sentence for the log.
   virtual std::string why(const Question& question) = 0;
+  /// One of the same kind, for another communicator.
+  virtual std::shared_ptr<Selector> fresh() const = 0;
 };
 
 /// The sizes at which one schedule overtakes another, for ranks that nothing was measured or simulated for. Plain data.

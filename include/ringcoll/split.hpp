@@ -57,6 +57,7 @@ inline Communicator Communicator::split(int color, int key) const {
     members.push_back(wish.rank);
   }
   setup.placement = std::make_shared<Placement>(nodes);
+  if (setup.selector) setup.selector = setup.selector->fresh();
   return Communicator(new_rank, static_cast<int>(members.size()), member.subset(setup.context, members, new_rank),
                       setup);
 }
