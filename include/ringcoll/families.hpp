@@ -109,7 +109,8 @@ inline bool answers(const FamilyOf& f, const Question& q) {
                     q.collective == Collective::reduce;
   if (f.collective != schedule_collective(q.collective) || !f.fits(q)) return false;
   if (q.reproducible && sums && !f.canonical) return false;
-  return static_cast<std::size_t>(f.make(q).most_parts()) * q.element_bytes <= q.frame_bytes;
+  const auto parts = static_cast<std::size_t>(f.make(q).most_parts());
+  return parts == 1 || parts * q.element_bytes <= q.frame_bytes;  // a single piece too long is the call's fault
 }
 
 /// Calls visit(family) for each that can answer the question.

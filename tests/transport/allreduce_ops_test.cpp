@@ -81,12 +81,13 @@ template <class T, class Op>
 void allreduce_by(const AnySchedule& schedule, const Communicator& comm, std::span<const T> in, std::span<T> out,
                   const Op& op, std::size_t window) {
   const detail::Request request = detail::allreduce_request<T>(comm, in, out, op);
-  detail::Call call = detail::make_call(comm.member(), comm.member().transport(), request);
-  const auto chunks = static_cast<std::size_t>(schedule.chunks());
+  detail::Call call = detail::make_call(comm.member(), request, {});
   call.schedule = schedule;
-  call.in.per_chunk = call.out.per_chunk = (in.size() + chunks - 1) / chunks;
-  call.rounds = std::max<std::size_t>(1, (call.in.per_chunk + call.frame_elements - 1) / call.frame_elements);
-  call.window = std::min(window, call.rounds);
+  call.frame_elements =
+      comm.member().transport().frame_bytes() / sizeof(T) / static_cast<std::size_t>(schedule.most_parts());
+  call.in.per_chunk = 0;
+  call.window = window;
+  call.cut();
   comm.member().run(call, {});
 }
 

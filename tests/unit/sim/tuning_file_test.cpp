@@ -78,7 +78,8 @@ TEST_CASE("a bad line is refused with its number and what was expected") {
       {"version = 1\nmemory.8.own = 1\nstep = 1\n", "line 2: memory.8 has no .slot"},
       {"version = 1\n\x1b[31m = 1\n", "line 2: '?[31m' is not a key"},
   };
-  for (const auto& [text, words] : cases) {
+  for (const auto& [given, words] : cases) {
+    const std::string text = given;
     CAPTURE(text);
     const std::string said = complaint(text);
     CAPTURE(said);
