@@ -39,6 +39,8 @@ inline constexpr EnvironmentVariable environment_variables[] = {
     {"RINGCOLL_TRANSPORT", "shm, tcp or auto", "auto", "what carries the data between ranks"},
     {"RINGCOLL_ALGO", "ring or allreduce:ring,…", "chosen",
      "schedules to use where they can, for experiments; the same on all ranks"},
+    {"RINGCOLL_TUNING", "path or off", "measured",
+     "rank 0's model of the machine, which schedules are chosen by; off: by rules"},
     {"RINGCOLL_REPRODUCIBLE", "0 or 1", "0",
      "1: sums whose bits depend on nothing but the inputs and the number of ranks"},
     {"RINGCOLL_SIMD", "baseline, avx2, avx512", "the best", "vector instructions to use at most"},

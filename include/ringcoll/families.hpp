@@ -45,7 +45,7 @@ struct FamilyOf {
 
 namespace detail {
 
-inline constexpr auto always = [](const Question&) { return true; };
+inline constexpr auto any_question = [](const Question&) { return true; };
 inline constexpr auto few_ranks = [](const Question& q) { return q.size <= direct_limit; };
 inline constexpr auto commutes = [](const Question& q) { return q.commutative; };
 
@@ -53,46 +53,46 @@ inline constexpr auto commutes = [](const Question& q) { return q.commutative; }
 
 // The first one of a collective fits every question.
 inline constexpr FamilyOf families[] = {
-    {Collective::allreduce, Family::tree, "tree", detail::always,
+    {Collective::allreduce, Family::tree, "tree", detail::any_question,
      [](const Question& q) { return AnySchedule(TreeAllreduce{q.size}, "tree"); }, true},
     {Collective::allreduce, Family::direct, "direct", detail::few_ranks,
      [](const Question& q) { return AnySchedule(DirectAllreduce{q.size}, "direct"); }},
     {Collective::allreduce, Family::two_shot, "two_shot", detail::few_ranks,
      [](const Question& q) { return AnySchedule(TwoShotAllreduce{q.size}, "two_shot"); }},
-    {Collective::allreduce, Family::recursive_doubling, "recursive_doubling", detail::always,
+    {Collective::allreduce, Family::recursive_doubling, "recursive_doubling", detail::any_question,
      [](const Question& q) { return AnySchedule(RecursiveDoublingAllreduce{q.size}, "recursive_doubling"); }},
     {Collective::allreduce, Family::ring, "ring", detail::commutes,
      [](const Question& q) { return AnySchedule(RingAllreduce{q.size}, "ring"); }},
 
-    {Collective::reduce_scatter, Family::direct, "direct", detail::always,
+    {Collective::reduce_scatter, Family::direct, "direct", detail::any_question,
      [](const Question& q) { return AnySchedule(DirectReduceScatter{q.size}, "direct"); }},
     {Collective::reduce_scatter, Family::ring, "ring", detail::commutes,
      [](const Question& q) { return AnySchedule(RingReduceScatter{q.size}, "ring"); }},
 
-    {Collective::allgather, Family::ring, "ring", detail::always,
+    {Collective::allgather, Family::ring, "ring", detail::any_question,
      [](const Question& q) { return AnySchedule(RingAllgather{q.size}, "ring"); }},
     {Collective::allgather, Family::direct, "direct", detail::few_ranks,
      [](const Question& q) { return AnySchedule(DirectAllgather{q.size}, "direct"); }},
 
-    {Collective::broadcast, Family::tree, "tree", detail::always,
+    {Collective::broadcast, Family::tree, "tree", detail::any_question,
      [](const Question& q) { return AnySchedule(BinomialBroadcast{q.size, q.root}, "tree"); }},
-    {Collective::broadcast, Family::chain, "chain", detail::always,
+    {Collective::broadcast, Family::chain, "chain", detail::any_question,
      [](const Question& q) { return AnySchedule(ChainBroadcast{q.size, q.root}, "chain"); }},
 
-    {Collective::reduce, Family::tree, "tree", detail::always,
+    {Collective::reduce, Family::tree, "tree", detail::any_question,
      [](const Question& q) {
        // The order of operands, or the expression, is that of the tree whose top is rank 0.
        const int top = q.commutative && !q.reproducible ? q.root : 0;
        return AnySchedule(BinomialReduce{q.size, q.root, top}, "tree");
      },
      true},
-    {Collective::gather, Family::direct, "direct", detail::always,
+    {Collective::gather, Family::direct, "direct", detail::any_question,
      [](const Question& q) { return AnySchedule(DirectGather{q.size, q.root}, "direct"); }},
-    {Collective::scatter, Family::direct, "direct", detail::always,
+    {Collective::scatter, Family::direct, "direct", detail::any_question,
      [](const Question& q) { return AnySchedule(DirectScatter{q.size, q.root}, "direct"); }},
-    {Collective::alltoall, Family::pairwise, "pairwise", detail::always,
+    {Collective::alltoall, Family::pairwise, "pairwise", detail::any_question,
      [](const Question& q) { return AnySchedule(PairwiseAlltoall{q.size}, "pairwise"); }},
-    {Collective::barrier, Family::dissemination, "dissemination", detail::always,
+    {Collective::barrier, Family::dissemination, "dissemination", detail::any_question,
      [](const Question& q) { return AnySchedule(DisseminationBarrier{q.size}, "dissemination"); }},
 };
 

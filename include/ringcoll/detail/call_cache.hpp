@@ -46,6 +46,10 @@ class CallCache {
     return entries_[(mixed >> 32 ^ mixed) % places];
   }
 
+  void forget() {
+    for (Entry& entry : entries_) entry.known = false;
+  }
+
  private:
   static constexpr std::size_t places = 16;
   Entry entries_[places];

@@ -115,6 +115,12 @@ class Member {
   AnyTransport& transport() { return *transport_; }
   CallCache& calls() { return calls_; }
 
+  /// From now on another one chooses; the same kind on all ranks.
+  void choose_by(std::shared_ptr<Selector> selector) {
+    setup_.selector = std::move(selector);
+    calls_.forget();
+  }
+
   /// As `wanted` says if it is not null, else as RINGCOLL_ALGO, else as the communicator's selector.
   Choice choose(const Question& question, const char* wanted) {
     const bool wished = Wishes::of_environment()[question.collective] != Family::automatic;

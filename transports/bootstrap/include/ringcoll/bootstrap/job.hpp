@@ -15,6 +15,7 @@
 #include <ringcoll/bootstrap/carrier.hpp>
 #include <ringcoll/bootstrap/connect.hpp>
 #include <ringcoll/bootstrap/rendezvous.hpp>
+#include <ringcoll/bootstrap/tuning.hpp>
 #include <ringcoll/communicator.hpp>
 #include <ringcoll/detail/local_transport.hpp>
 #include <ringcoll/detail/routed_transport.hpp>
@@ -104,7 +105,9 @@ inline Communicator connect_job(const ConnectOptions& options) {
   const bool shared = wish != "tcp" && find_carrier("shm") != nullptr;
   setup.placement = std::make_shared<Placement>(shared ? hosts : detail::apart(launch.size));
   setup.crowded = hosts.local_size(hosts.node(launch.rank)) > ::sysconf(_SC_NPROCESSORS_ONLN);
-  return Communicator(launch.rank, launch.size, detail::make_transport(endpoint, wish, hosts), setup);
+  Communicator comm(launch.rank, launch.size, detail::make_transport(endpoint, wish, hosts), setup);
+  comm.member().choose_by(selector_for(comm, detail::connect_deadline(options)));
+  return comm;
 }
 
 }  // namespace ringcoll::inline v0::bootstrap
