@@ -61,6 +61,7 @@ struct Config {
   int timeout = 0;
 
   bool pin = false;
+  bool explain = false;
   bool report_cputime = false, report_timestamps = false, report_memory = false;
   bool per_iteration = false;
   int per_iteration_skip = 0;

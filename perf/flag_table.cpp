@@ -130,6 +130,8 @@ const std::vector<Flag>& flag_table() {
          else c.csv_path = v;
        }},
       {0, "json", "FILE", more_output, "As -J, under any name; -: as --format json", set_json},
+      {0, "explain", "", more_output, "Instead of measuring: the schedules there are, predicted, measured and chosen",
+       [](Config& c, Text, Text) { c.explain = true; }},
       {0, "force", "", more_output, "Overwrite files that exist", [](Config& c, Text, Text) { c.force = true; }},
 
       {0, "peers-csv", "FILE", peers, "Measure as the peers' harness does; the collective may be all; -: stdout",

@@ -6,6 +6,7 @@
 
 #include "bench.hpp"
 #include "environment.hpp"
+#include "explain.hpp"
 #include "machine.hpp"
 #include "memory.hpp"
 #include "progress.hpp"
@@ -139,6 +140,8 @@ ExitCode run_session(Config config, ringcoll::Communicator all, const std::strin
     if (world.rank() == 0) throw;
     return failure.code();
   }
+
+  if (config.explain) return explain(config, world);
 
   Run run;
   run.started = utc_now();

@@ -150,7 +150,27 @@ def check_progress():
     check(run(*arguments).stderr == "", "progress without a terminal")
 
 
+def check_explain():
+    for ranks, transport in (("3", "shm"), ("2", "tcp")):
+        done = run("allreduce", "--ranks", ranks, "--transport", transport, "--explain", "--sizes", "1K,256K")
+        check_code(done, 0, "--explain")
+        lines = [line for line in done.stdout.splitlines() if not line.startswith("#")]
+        names = {(line.split()[1] if line[:12].strip() else line.split()[0]) for line in lines}
+        check({"direct", "two_shot", "ring", "recursive_doubling", "tree"} <= names, "schedules", names)
+        check(len([line for line in lines if line.endswith("<- chosen")]) == 2, "one choice for each size", done.stdout)
+        for line in lines:
+            predicted, measured = line.replace("<- chosen", "").split()[-2:]
+            check(float(predicted) > 0 and float(measured) > 0, "times", line)
+    done = run("broadcast", "--ranks", "2", "--explain", "--sizes", "1K", env={"RINGCOLL_TUNING": "off"})
+    check_code(done, 0, "--explain without a model")
+    check(all(line.split()[-2] == "-" or line.split()[-4] == "-" for line in done.stdout.splitlines()[2:]), done.stdout)
+    check_code(run("sendrecv", "--ranks", "2", "--explain"), 6, "--explain of what has no choice")
+    check_code(run("allreduce", "--ranks", "2", "--explain", env={"RINGCOLL_TUNING": "/no/such/file"}), 6, "no file")
+    check_code(run("allreduce", "--ranks", "2", "--explain", env={"RINGCOLL_TUNING": "/"}), 6, "a folder")
+
+
 check_json()
+check_explain()
 check_csv()
 check_files()
 check_lost_output()

@@ -28,14 +28,17 @@ inline Model some_machine(int cores) {
 /// The model in a tuning file. Throws Error(invalid_argument): what is wrong in which line, or why it cannot be read.
 inline Model load_tuning(const std::string& path) {
   constexpr std::size_t most = 65'536;  // read_tuning takes no more
+  const auto refuse = [&](int code) {
+    throw Error(Errc::invalid_argument, "cannot read the tuning file " + path + ": " + std::strerror(code));
+  };
   std::FILE* const file = std::fopen(path.c_str(), "re");
+  if (!file) refuse(errno);
   std::string text(most + 1, '\0');
   errno = 0;
-  text.resize(file ? std::fread(text.data(), 1, text.size(), file) : 0);
-  const int code = !file || std::ferror(file) ? errno : 0;
-  if (file) std::fclose(file);
-  if (!file || code != 0)
-    throw Error(Errc::invalid_argument, "cannot read the tuning file " + path + ": " + std::strerror(code));
+  text.resize(std::fread(text.data(), 1, text.size(), file));
+  const int code = std::ferror(file) ? errno : 0;  // of a folder, say
+  std::fclose(file);
+  if (code != 0) refuse(code);
   return read_tuning(text, path);
 }
 
