@@ -59,7 +59,8 @@ class Placement {
     return first_[at + 1] - first_[at];
   }
   int rank(int node, int local_rank) const {
-    return ranks_[static_cast<std::size_t>(first_[static_cast<std::size_t>(node)] + local_rank)];
+    const int at = first_[static_cast<std::size_t>(node)] + local_rank;
+    return ranks_[static_cast<std::size_t>(at)];
   }
   int leader(int node) const { return rank(node, 0); }
 
