@@ -48,7 +48,8 @@ Problem Bench::problem_of(const Case& what) const {
 }
 
 Placement Bench::placement_of(const Case& what, std::size_t bytes, bool in_place) const {
-  const ringcoll::Options options{.deadline = std::chrono::seconds(config_->timeout)};
+  const ringcoll::Options options{.deadline = std::chrono::seconds(config_->timeout),
+                                  .reproducible = config_->reproducible};
   return {*buffers_, problem_of(what), bytes, world_->group().rank(), in_place, config_->unalign, options};
 }
 

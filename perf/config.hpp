@@ -62,6 +62,7 @@ struct Config {
 
   bool pin = false;
   bool explain = false;
+  bool reproducible = false;
   bool report_cputime = false, report_timestamps = false, report_memory = false;
   bool per_iteration = false;
   int per_iteration_skip = 0;

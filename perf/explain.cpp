@@ -109,6 +109,7 @@ class Explainer {
             .root = info(config_->collective).has_root ? config_->root : 0,
             .bytes = std::max(shape.send, shape.receive) * element_bytes,
             .element_bytes = element_bytes,
+            .reproducible = config_->reproducible,
             .placement = &group_->placement(),
             .frame_bytes = transport.frame_bytes(),
             .slots = transport.slots()};
@@ -134,7 +135,7 @@ class Explainer {
 
   /// As many calls as fit 20 ms, five at least.
   void run(Trial& trial, std::size_t bytes) {
-    const ringcoll::Options options{.schedule = trial.name.data()};
+    const ringcoll::Options options{.schedule = trial.name.data(), .reproducible = config_->reproducible};
     const Placement placement(buffers_, problem(), bytes, group_->rank(), false, 0, options);
     set_stage(std::string(info(config_->collective).name) + " by " + std::string(trial.name) + ", " +
               std::to_string(bytes) + " bytes");

@@ -120,6 +120,9 @@ const std::vector<Flag>& flag_table() {
       {0, "touch", "", more_sizes, "Write and read the buffers between iterations, outside the time",
        [](Config& c, Text, Text) { c.touch = true; }},
 
+      {0, "reproducible", "", more_sizes, "Sums whose bits do not depend on size and schedule",
+       [](Config& c, Text, Text) { c.reproducible = true; }},
+
       {0, "percentiles", "LIST", more_output, "Columns with these, such as 50,95,99, on the right",
        [](Config& c, Text f, Text v) { c.percentiles = parse_percentiles(f, v); }},
       {0, "format", "NAME", more_output, "What stdout carries: text, csv or json [text]",

@@ -215,6 +215,7 @@ std::string Peer::measure(const PeersOp& op, std::size_t bytes, std::uint64_t& w
   operation_ = find_operation(DataType::float32, info(op.collective).reduces ? OpId::sum : OpId::absent);
   call_ = {};
   call_.collective = op.collective;
+  call_.options.reproducible = config_->reproducible;
   call_.in = op.in_place ? receive_.data() : send_.data();
   call_.out = receive_.data();
   call_.in_count = op.collective == allgather ? part_ : count_;

@@ -275,7 +275,7 @@ class Running {
     if (piece.buffer == Piece::Buffer::scratch) {
       const int chunks = call_->schedule.scratch_chunks();
       const std::size_t slot =
-          in_block_ * static_cast<std::size_t>(chunks) + static_cast<std::size_t>(piece.chunk % chunks);
+          in_block_ * static_cast<std::size_t>(chunks) + static_cast<std::size_t>(piece.place % chunks);
       return call_->scratch + slot * call_->frame_elements * call_->element_bytes;
     }
     const Layout& layout = piece.buffer == Piece::Buffer::input ? call_->in : call_->out;

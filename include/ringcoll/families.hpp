@@ -8,6 +8,7 @@
 
 #include <ringcoll/question.hpp>
 #include <ringcoll/schedule.hpp>
+#include <ringcoll/schedule/canonical.hpp>
 #include <ringcoll/schedule/direct.hpp>
 #include <ringcoll/schedule/dissemination.hpp>
 #include <ringcoll/schedule/pairwise.hpp>
@@ -30,6 +31,8 @@ enum class Family : std::uint8_t {
   chain = 7,
   pairwise = 8,
   dissemination = 9,
+  canonical_direct = 10,
+  canonical_two_shot = 11,
 };
 
 /// One way to carry out a collective. A new schedule is one line in `families`.
@@ -64,10 +67,18 @@ inline constexpr FamilyOf families[] = {
     {Collective::allreduce, Family::ring, "ring", detail::commutes,
      [](const Question& q) { return AnySchedule(RingAllreduce{q.size}, "ring"); }},
 
+    {Collective::allreduce, Family::canonical_direct, "canonical_direct", detail::few_ranks,
+     [](const Question& q) { return AnySchedule(CanonicalDirectAllreduce{q.size}, "canonical_direct"); }, true},
+    {Collective::allreduce, Family::canonical_two_shot, "canonical_two_shot", detail::few_ranks,
+     [](const Question& q) { return AnySchedule(CanonicalTwoShotAllreduce{q.size}, "canonical_two_shot"); }, true},
+
     {Collective::reduce_scatter, Family::direct, "direct", detail::any_question,
      [](const Question& q) { return AnySchedule(DirectReduceScatter{q.size}, "direct"); }},
     {Collective::reduce_scatter, Family::ring, "ring", detail::commutes,
      [](const Question& q) { return AnySchedule(RingReduceScatter{q.size}, "ring"); }},
+
+    {Collective::reduce_scatter, Family::canonical_direct, "canonical_direct", detail::any_question,
+     [](const Question& q) { return AnySchedule(CanonicalReduceScatter{q.size}, "canonical_direct"); }, true},
 
     {Collective::allgather, Family::ring, "ring", detail::any_question,
      [](const Question& q) { return AnySchedule(RingAllgather{q.size}, "ring"); }},

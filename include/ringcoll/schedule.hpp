@@ -22,11 +22,12 @@ struct Piece {
     nothing,
     input,   ///< the caller's input; may be the same memory as output, so a chunk is dead once output(chunk) is written
     output,  ///< the caller's output
-    scratch,  ///< the executor's, cut like the input; lives for one round; chunk mod scratch_chunks() says where
+    scratch,  ///< the executor's: as long as the input's chunk, at a place mod scratch_chunks(); lives for one round
   };
 
   Buffer buffer = Buffer::nothing;
   int chunk = 0;
+  int place = 0;  ///< of scratch
 
   constexpr explicit operator bool() const { return buffer != Buffer::nothing; }
   friend constexpr bool operator==(const Piece&, const Piece&) = default;
@@ -34,7 +35,8 @@ struct Piece {
 
 constexpr Piece input(int chunk) { return {Piece::Buffer::input, chunk}; }
 constexpr Piece output(int chunk) { return {Piece::Buffer::output, chunk}; }
-constexpr Piece scratch(int chunk) { return {Piece::Buffer::scratch, chunk}; }
+constexpr Piece scratch(int chunk) { return {Piece::Buffer::scratch, chunk, chunk}; }
+constexpr Piece scratch(int chunk, int place) { return {Piece::Buffer::scratch, chunk, place}; }
 
 /// Which operand stands on the left of the op. Matters for ops that do not commute, and for the last bit of those that
 /// do.

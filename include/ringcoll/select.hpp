@@ -70,7 +70,7 @@ inline Choice first_of(std::initializer_list<Family> wanted, const Question& q) 
     for (const FamilyOf& f : families)
       if (f.family == family && answers(f, q)) return choice(f, q);
   for_candidates(q, [&](const FamilyOf& f) { first = first ? first : &f; });
-  if (!first) throw Error(Errc::invalid_argument, std::string(name(q.collective)) + ": no schedule is reproducible");
+  if (!first) throw Error(Errc::invalid_argument, std::string(name(q.collective)) + ": no schedule fits this call");
   return choice(*first, q);
 }
 
@@ -129,9 +129,9 @@ inline Choice choose_by_rule(const Question& q) {
   const bool few = q.size <= t.direct_ranks, brief = q.bytes <= t.one_shot_bytes;
   switch (q.collective) {
     case Collective::allreduce:
-      if (brief && few) return first_of({Family::direct, Family::tree}, q);
+      if (brief && few) return first_of({Family::direct, Family::canonical_direct}, q);
       if (brief) return first_of({Family::recursive_doubling}, q);
-      if (few && one_node) return first_of({Family::two_shot}, q);
+      if (few && one_node) return first_of({Family::two_shot, Family::canonical_two_shot}, q);
       return first_of({Family::ring, Family::tree}, q);
     case Collective::reduce_scatter:
       return few ? first_of({Family::direct}, q) : first_of({Family::ring, Family::direct}, q);

@@ -20,8 +20,10 @@ struct SimulationOptions {
   int slots = 0;  ///< messages of one round that fit a link; 0: as many as the schedule asks for
   int rounds = 1;
   int window = 1;
+  int missing = 0;          ///< allreduce: elements that the last chunk has fewer than the others; below rounds
   bool in_place = true;     ///< in and out are the same memory
   bool ordered = false;     ///< the op does not commute: contributions must stand in rank order
+  bool canonical = false;   ///< sums must be the one expression that `reproducible` promises
   bool count_links = true;  ///< fill in the counts of Simulation; takes memory for every link used
 };
 
@@ -100,6 +102,15 @@ inline Symbol leaf(int rank, std::size_t element) {
   s.count = 1;
   s.element = static_cast<std::uint32_t>(element) & 0xffffff;
   return s;
+}
+
+/// What every reproducible schedule must make of the ranks' inputs: the binomial tree's sum of the ranks from `first`,
+/// `reach` of them at most.
+inline std::uint32_t canonical_expression(int size, std::size_t element, int first, int reach) {
+  std::uint32_t sum = leaf(first, element).expression;
+  for (int distance = 1; distance < reach && first + distance < size; distance *= 2)
+    sum = scramble(sum, canonical_expression(size, element, first + distance, distance));
+  return sum;
 }
 
 /// All links of the simulated ranks: queues of at most `capacity` messages.
@@ -252,7 +263,7 @@ class PaperRank {
   PaperRank(Collective collective, const AnySchedule& schedule, int rank, int size, const SimulationOptions& options)
       : collective_(collective), rank_(rank), size_(size), options_(options) {
     const auto rounds = static_cast<std::size_t>(options.rounds), chunks = static_cast<std::size_t>(schedule.chunks());
-    whole_ = {.count = rounds * chunks, .per_chunk = rounds};
+    whole_ = {.count = rounds * chunks - static_cast<std::size_t>(options.missing), .per_chunk = rounds};
     const bool takes_part = collective == Collective::allgather || collective == Collective::gather;
     const bool gives_part = collective == Collective::reduce_scatter || collective == Collective::scatter;
     const bool moves_none = collective == Collective::barrier;
@@ -331,6 +342,8 @@ class PaperRank {
       if (!s.prepared || !s.finished)
         return text("holds a sum that was not " + std::string(s.prepared ? "finished" : "prepared") + of);
       if (options_.ordered && !s.ordered) return text("summed out of rank order" + of);
+      if (options_.canonical && s.expression != canonical_expression(size_, begin + i, 0, size_))
+        return text("summed otherwise than `reproducible` promises" + of);
       if (same_as && !(same_as->out_[i].expression == s.expression))
         return text("computed otherwise than rank 0, so its bits may differ" + of);
     }

@@ -224,7 +224,10 @@ std::string broken(const Promise& promise, int size, int root) {
         return "sends " + std::to_string(s.messages_per_link) + " messages over one link";
     }
   }
-  return "";
+  if (promise.collective != Collective::allreduce) return "";
+  const Simulation ragged = simulate(promise.collective, schedule, size,
+                                     {.rounds = 5, .window = 2, .missing = 3, .ordered = promise.ordered});
+  return ragged ? "" : ragged.why + " (with a short last chunk)";
 }
 
 }  // namespace
