@@ -40,8 +40,11 @@ struct Model {
   /// By rising working set. Between two of them costs are interpolated over the logarithm of the size.
   std::vector<MemoryCost> memory;
 
-  int cores = 0;         ///< of a node; 0: one for each rank. Rank r runs on core (local rank mod cores)
-  double switch_to = 0;  ///< time until a core that ran another rank runs this one
+  int cores = 0;              ///< of a machine; 0: one for each rank. Its ranks are dealt out to them in turn
+  int nodes_per_machine = 1;  ///< more than one where nodes are containers or virtual machines that share cores
+  double switch_to = 0;       ///< time until a core that ran another rank runs this one
+
+  double patience = 0;  ///< for which a rank that must wait keeps its core from others, looking out for its message
 
   LinkCost intra, inter;
 

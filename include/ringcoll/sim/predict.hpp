@@ -45,6 +45,7 @@ struct Scenario {
             .schedule = choice.schedule,
             .root = question.root,
             .bytes = question.bytes,
+            .element_bytes = question.element_bytes,
             .frame_bytes = choice.frame_bytes,
             .window = choice.window,
             .slots = question.slots};
@@ -164,14 +165,7 @@ class VirtualMachine {
     const int size = placement.size();
     memory_.reserve(static_cast<std::size_t>(size));
     for (int rank = 0; rank < size; ++rank) memory_.push_back(model.memory_cost(working_set(scenario, rank, size)));
-    if (model.cores > 0) {
-      first_core_.reserve(static_cast<std::size_t>(placement.nodes()));
-      for (int node = 0; node < placement.nodes(); ++node) {
-        const bool crowded = placement.local_size(node) > model.cores;
-        first_core_.push_back(crowded ? static_cast<int>(cores_.size()) : none);
-        if (crowded) cores_.resize(cores_.size() + static_cast<std::size_t>(model.cores));
-      }
-    }
+    if (model.cores > 0) deal_out_cores();
   }
 
   /// Runs `rounds` of each call, and of these only as far as `part` of each rank's steps.
@@ -204,7 +198,8 @@ class VirtualMachine {
  private:
   struct Core {
     double free_at = 0;
-    int rank = none;  // that ran last
+    double held_until = 0;  // by the rank that ran last, for itself
+    int rank = none;
   };
   struct Goal {
     std::uint64_t moves, half;
@@ -226,6 +221,7 @@ class VirtualMachine {
     while (true) {
       if (r.moves() >= goals_[static_cast<std::size_t>(rank)].moves || r.done()) {
         if (finished_.insert(rank)) --under_way_;
+        if (Core* core = core_of(rank); core && core->rank == rank) core->held_until = core->free_at;
         return;
       }
       if (!r.take()) return;
@@ -234,11 +230,26 @@ class VirtualMachine {
     }
   }
 
+  void deal_out_cores() {
+    const int per_machine = std::max(1, model_.nodes_per_machine);
+    core_of_rank_.assign(static_cast<std::size_t>(placement_.size()), none);
+    for (int first = 0; first < placement_.nodes(); first += per_machine) {
+      std::vector<int> ranks;
+      for (int node = first; node < std::min(first + per_machine, placement_.nodes()); ++node)
+        for (int local = 0; local < placement_.local_size(node); ++local) ranks.push_back(placement_.rank(node, local));
+      if (ranks.size() <= static_cast<std::size_t>(model_.cores)) continue;
+      for (std::size_t i = 0; i < ranks.size(); ++i)
+        core_of_rank_[static_cast<std::size_t>(ranks[i])] =
+            static_cast<int>(cores_.size() + i % static_cast<std::size_t>(model_.cores));
+      cores_.resize(cores_.size() + static_cast<std::size_t>(model_.cores));
+    }
+  }
+
+  /// Null where every rank has a core of its own.
   Core* core_of(int rank) {
     if (cores_.empty()) return nullptr;
-    const int first = first_core_[static_cast<std::size_t>(placement_.node(rank))];
-    if (first == none) return nullptr;
-    return &cores_[static_cast<std::size_t>(first + placement_.local_rank(rank) % model_.cores)];
+    const int core = core_of_rank_[static_cast<std::size_t>(rank)];
+    return core == none ? nullptr : &cores_[static_cast<std::size_t>(core)];
   }
 
   /// Whoever has the core goes first: a rank leaves its core only when it must wait.
@@ -249,14 +260,16 @@ class VirtualMachine {
 
   void take_turn(int rank, double time) {
     Core& core = *core_of(rank);
-    if (core.free_at > time) return ask_for(core, rank, core.free_at);
+    const double free_at = core.rank == rank ? core.free_at : core.held_until;
+    if (free_at > time) return ask_for(core, rank, free_at);
     waits_for_core_.erase(rank);
     const bool switches = core.rank != none && core.rank != rank;
     VirtualRank& r = at(rank);
-    if (switches && core.free_at >= r.taken.ready) r.taken.needed = at(core.rank).latest;
+    if (switches && core.held_until >= r.taken.ready) r.taken.needed = at(core.rank).latest;
     core.rank = rank;
     settle(rank, switches ? time + model_.switch_to : time);
     core.free_at = r.clock;
+    core.held_until = r.clock + model_.patience;
     go_on(rank);
   }
 
@@ -338,7 +351,7 @@ class VirtualMachine {
   std::deque<VirtualRank> ranks_;
   std::vector<sim::MemoryCost> memory_;
   std::vector<Goal> goals_;
-  std::vector<int> first_core_;  // of each node, or none where there is one core for each rank
+  std::vector<int> core_of_rank_;  // or none
   std::vector<Core> cores_;
   RankSet waits_for_core_, finished_;
   int under_way_ = 0;
@@ -401,6 +414,22 @@ inline Prediction predict(const Scenario& scenario, const Placement& placement, 
   p.inter_bytes *= all;
   p.extrapolated = true;
   return p;
+}
+
+/// What a benchmark measures that makes one call after the other: ns a call, once they follow each other evenly. Calls
+/// that fill most_steps by themselves are taken alone.
+inline double time_per_call(Scenario scenario, const Placement& placement, const Model& model) {
+  constexpr int few = 2, many = 5;
+  scenario.calls = 1;
+  const Prediction alone = predict(scenario, placement, model);
+  if (!alone) throw Error(Errc::invalid_argument, alone.why);
+  if (alone.extrapolated ||
+      (scenario.most_steps != 0 && 2 * many * alone.messages > static_cast<double>(scenario.most_steps)))
+    return alone.finish;
+  scenario.calls = few;
+  const double sooner = predict(scenario, placement, model).finish;
+  scenario.calls = many;
+  return (predict(scenario, placement, model).finish - sooner) / (many - few);
 }
 
 }  // namespace ringcoll::inline v0::sim

@@ -28,6 +28,7 @@ inline constexpr std::array real_keys{
     RealKey{"step", [](Model& m) -> double& { return m.step; }},
     RealKey{"combine", [](Model& m) -> double& { return m.combine; }},
     RealKey{"switch", [](Model& m) -> double& { return m.switch_to; }},
+    RealKey{"patience", [](Model& m) -> double& { return m.patience; }},
     RealKey{"intra.latency", [](Model& m) -> double& { return m.intra.latency; }},
     RealKey{"intra.byte", [](Model& m) -> double& { return m.intra.byte; }},
     RealKey{"intra.message", [](Model& m) -> double& { return m.intra.message; }},
@@ -48,6 +49,7 @@ struct CountKey {
 };
 inline constexpr std::array count_keys{
     CountKey{"cores", [](Model& m) -> int& { return m.cores; }, 0},
+    CountKey{"nodes_per_machine", [](Model& m) -> int& { return m.nodes_per_machine; }, 1},
     CountKey{"nics", [](Model& m) -> int& { return m.nics; }, 1},
     CountKey{"nodes_per_switch", [](Model& m) -> int& { return m.nodes_per_switch; }, 0},
 };

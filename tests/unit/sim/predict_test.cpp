@@ -262,9 +262,37 @@ TEST_CASE("ranks that outnumber their cores take turns") {
   // Two ranks, one core: both send, the second after a switch; the first has its message by then.
   const Scenario s = scenario(Collective::barrier, DisseminationBarrier{2}, 0);
   CHECK(predict(s, nodes_of(1, 2), m).finish == doctest::Approx(4 * 100 + 2 * 10));
+  CHECK(predict(s, nodes_of(2, 1), m).finish == doctest::Approx(2 * 100));
+  m.nodes_per_machine = 2;
+  CHECK(predict(s, nodes_of(2, 1), m).finish == doctest::Approx(4 * 100 + 2 * 10));
   m.cores = 2;
   CHECK(predict(s, nodes_of(1, 2), m).finish == doctest::Approx(2 * 100));
-  CHECK(predict(s, nodes_of(2, 1), m).finish == doctest::Approx(2 * 100));
+}
+
+TEST_CASE("a rank that waits keeps its core for a while, so that short waits cost no switch") {
+  Model m;
+  m.step = 100;
+  m.switch_to = 1000;
+  m.cores = 1;
+  m.intra = {.latency = 50};
+  // Both ranks of node 0 share a core, rank 2 has its own: it answers rank 0 after 100 + 2 * 50.
+  struct Answer {
+    int chunks() const { return 1; }
+    int slots() const { return 1; }
+    int steps() const { return 2; }
+    Step operator()(int rank, int i) const {
+      if (rank == 1) return {.src = input(0), .dst = output(0)};
+      const int peer = 2 - rank;
+      return (rank == 0) == (i == 0) ? Step{.src = input(0), .to = peer} : Step{.from = peer, .dst = output(0)};
+    }
+  };
+  m.inter = m.intra;
+  const Placement placement(std::vector<std::uint64_t>{0, 0, 1});
+  const Scenario s = scenario(Collective::allreduce, Answer{}, 4);
+  // At once: rank 0, a switch, rank 1 twice, a switch, rank 0.
+  CHECK(predict(s, placement, m).finishes[0] == doctest::Approx(100 + 1000 + 2 * 100 + 1000 + 100));
+  m.patience = 301;  // the answer takes 50 + 2 * 100 + 50
+  CHECK(predict(s, placement, m).finishes[0] == doctest::Approx(100 + 300 + 100));
 }
 
 TEST_CASE("a rank that is late delays those that need it, by exactly that") {

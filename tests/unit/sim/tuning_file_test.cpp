@@ -33,6 +33,7 @@ TEST_CASE("what is written is read again, to the last bit") {
     Model model;
     for (const sim::tuning::RealKey& key : sim::tuning::real_keys) key.in(model) = any(random);
     model.cores = turn;
+    model.nodes_per_machine = 1 + turn % 3;
     model.nics = 1 + turn;
     model.nodes_per_switch = turn % 7;
     for (int sets = 0; sets < turn % 9; ++sets)
