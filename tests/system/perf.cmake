@@ -13,3 +13,6 @@ if(TARGET ringcoll_perf)
   # It has deadlines of seconds, which a test beside it could make it miss.
   set_tests_properties(system/perf_codes PROPERTIES RUN_SERIAL ON)
 endif()
+if(TARGET ringcoll_sim AND Python3_Interpreter_FOUND)
+  system_test(sim ${Python3_EXECUTABLE} ${CMAKE_CURRENT_LIST_DIR}/sim_test.py $<TARGET_FILE:ringcoll_sim>)
+endif()
