@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <ringcoll/error.hpp>
@@ -217,7 +218,8 @@ inline std::string write_tuning(Model model, std::string_view comment = {}) {
     text += std::string(key.name) + " = " + std::to_string(key.in(model)) + "\n";
   for (const MemoryCost& cost : model.memory) {
     const std::string set = "memory." + std::to_string(static_cast<std::uint64_t>(cost.working_set));
-    text += set + ".own = " + tuning::digits(cost.own) + "\n" + set + ".slot = " + tuning::digits(cost.slot) + "\n";
+    for (const auto& [name, value] : {std::pair(".own = ", cost.own), std::pair(".slot = ", cost.slot)})
+      text += set + name + tuning::digits(value) + "\n";
   }
   return text;
 }

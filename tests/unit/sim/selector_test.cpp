@@ -54,13 +54,15 @@ TEST_CASE("nothing that could be chosen is predicted to be faster than what is c
   }
 }
 
-TEST_CASE("latency decides for short calls, bandwidth for long ones") {
+TEST_CASE("latency decides for short calls, what each rank must copy for long ones") {
   const Placement placement = Placement::one_node(16);
-  sim::PredictingSelector slow_to_start(machine(100'000, 0.01)), narrow(machine(1, 100));
+  sim::Model copies = machine(1, 0.01);
+  copies.intra.message_byte = 1;
+  sim::PredictingSelector slow_to_start(machine(100'000, 0.01)), slow_to_copy(copies);
   const Choice brief = slow_to_start.choose(about(Collective::allreduce, placement, 64));
   CHECK(brief.schedule.steps(0) < 64);
   CHECK(brief.family == Family::direct);
-  const Choice long_one = narrow.choose(about(Collective::allreduce, placement, 1 << 20));
+  const Choice long_one = slow_to_copy.choose(about(Collective::allreduce, placement, 1 << 20));
   CHECK(long_one.schedule.chunks() >= 16);
 }
 
