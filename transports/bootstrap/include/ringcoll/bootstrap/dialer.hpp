@@ -36,7 +36,7 @@ struct Call {
   int rank = Error::nobody;          ///< of the peer, for errors
   std::chrono::nanoseconds deadline = std::chrono::seconds(60);
   /// How long a peer may refuse at all of its addresses before it counts as gone.
-  std::chrono::nanoseconds gone_after = std::chrono::seconds(2);
+  std::chrono::nanoseconds gone_after = std::chrono::seconds(1);
 };
 
 /// An outgoing connection with its handshake. It never waits: call progress() when fd() is ready, and every 10 ms.
