@@ -694,7 +694,7 @@ intrusive_ptr<Work> RingBackend::endCoalescing() {
   const intrusive_ptr<Work> result = all->work;
   if (works.empty()) all->work->complete(nullptr);
   for (const auto& work : works)
-    work->getFuture()->addCallback([all](c10::ivalue::Future& future) {
+    work->future()->addCallback([all](c10::ivalue::Future& future) {
       if (future.hasError()) {
         const std::lock_guard lock(all->mutex);
         all->error = future.exception_ptr();

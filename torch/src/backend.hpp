@@ -38,6 +38,7 @@ class RingBackend final : public c10d::Backend {
 
   const std::string getBackendName() const override { return "ringcoll"; }
   c10::intrusive_ptr<Options> getBackendOptions() override { return options_; }
+  c10::intrusive_ptr<RingOptions> options() const { return options_; }
   void setTimeout(std::chrono::milliseconds timeout) override { options_->timeout = timeout; }
 
   c10::intrusive_ptr<c10d::Work> broadcast(std::vector<at::Tensor>& tensors,

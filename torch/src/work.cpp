@@ -2,6 +2,7 @@
 #include "work.hpp"
 
 #include <c10/util/Exception.h>
+#include <torch/csrc/utils/pybind.h>
 
 #include "group.hpp"
 
@@ -50,6 +51,24 @@ bool RingWork::wait(std::chrono::milliseconds timeout) {
 }
 
 c10::intrusive_ptr<c10::ivalue::Future> RingWork::getFuture() {
+  if (lane_) {
+    if (Lane::current() == lane_) {
+      while (!is_settled() && lane_->run_next()) continue;
+    } else if (PyGILState_Check()) {
+      const pybind11::gil_scoped_release without_gil;
+      std::unique_lock lock(mutex_);
+      cv_.wait(lock, [&] { return completed_; });
+    }
+  }
+  return future();
+}
+
+bool RingWork::is_settled() {
+  const std::lock_guard lock(mutex_);
+  return settled_;
+}
+
+c10::intrusive_ptr<c10::ivalue::Future> RingWork::future() {
   bool settled = false;
   c10::intrusive_ptr<c10::ivalue::Future> future;
   {

@@ -8,6 +8,8 @@ are rounded to 16 bits before they are added up.
 import torch
 import torch.distributed as dist
 
+from . import _C
+
 __all__ = ["bf16", "fp16"]
 
 
@@ -17,11 +19,16 @@ def _average_as(dtype, group, bucket):
     # Divided first: the sum of many halves could be too large for one.
     narrow = buffer.to(dtype).div_(group.size())
     work = dist.all_reduce(narrow, group=group, async_op=True)
+    result = torch.futures.Future()
 
-    def widen(future):
-        return buffer.copy_(future.value()[0])
+    def widen(error):
+        if error is None:
+            result.set_result(buffer.copy_(narrow))
+        else:
+            result.set_exception(dist.DistBackendError(error))
 
-    return work.get_future().then(widen)
+    _C.when_done(work, widen)
+    return result
 
 
 def fp16(state, bucket):
