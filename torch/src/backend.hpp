@@ -27,7 +27,8 @@ struct RingOptions : c10d::Backend::Options {
 ///
 /// Collectives run one after the other in the order of the calls, and their futures complete in that order, on one
 /// thread; a call whose caller waits anyway (async_op=False) runs in the caller's thread. Messages (send, recv) pass
-/// collectives. Errors are DistBackendErrors with ringcoll's text, thrown by Work::wait; bad arguments are thrown at once.
+/// collectives. Errors are DistBackendErrors with ringcoll's text, thrown by Work::wait; bad arguments are thrown at
+/// once.
 class RingBackend final : public c10d::Backend {
  public:
   /// Blocks until all ranks are there.

@@ -8,8 +8,8 @@
 
 #include "reduction.hpp"
 
-// ringcoll's collectives, for elements whose type is known at run time only. Blocking; errors as the typed ones. Lengths
-// are the caller's to check: it knows the names of its arguments.
+// ringcoll's collectives, for elements whose type is known at run time only. Blocking; errors as the typed ones.
+// Lengths are the caller's to check: it knows the names of its arguments.
 
 namespace ringcoll_torch {
 

@@ -53,9 +53,9 @@ void Lane::give_turn() {
   {
     const std::lock_guard lock(mutex_);
     busy_ = false;
-    others = thread_.joinable();
+    others = stopping_ || !jobs_.empty();
   }
-  if (others) changed_.notify_all();
+  if (others) changed_.notify_all();  // waking a thread costs more than many a call
 }
 
 void Lane::serve() {

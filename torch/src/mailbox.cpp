@@ -136,7 +136,8 @@ bool Mailbox::idle() const {
          });
 }
 
-/// Until the bell rings, a peer does something, or it is time to look at the deadlines. Without work only the bell counts.
+/// Until the bell rings, a peer does something, or it is time to look at the deadlines. Without work only the bell
+/// counts.
 void Mailbox::sleep(bool idle) {
   pollfd wakes[2] = {{bell_.get(), POLLIN, 0}, {transport_->wait_fd(), POLLIN, 0}};
   if (idle) {

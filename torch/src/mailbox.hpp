@@ -25,10 +25,10 @@ namespace ringcoll_torch {
 
 /// Messages with tags between the ranks of one group, over a transport of its own, so that they pass its collectives.
 ///
-/// A receive takes the oldest message with its tag from its source, or from anybody. Messages lie in the transport until
-/// a receive wants something of their sender; only those that lie before the wanted one are set aside in memory. So a
-/// sender that is far ahead waits, as long as the transport has no credit for it. One thread, from the first message on,
-/// moves all of it.
+/// A receive takes the oldest message with its tag from its source, or from anybody. Messages lie in the transport
+/// until a receive wants something of their sender; only those that lie before the wanted one are set aside in memory.
+/// So a sender that is far ahead waits, as long as the transport has no credit for it. One thread, from the first
+/// message on, moves all of it.
 ///
 /// A receive that nothing has answered by its deadline fails alone. A lost peer fails what waits for that peer.
 class Mailbox {
