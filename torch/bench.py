@@ -4,8 +4,8 @@
 
     torch/bench.py [--ranks 2] [-b 1K] [-e 64M] [-f 4] [--seconds 0.15] [--only NAME]
 
-For each collective and size the two backends take turns, so that what else the machine does hits both. Prints the median
-time of a call on the slowest rank, in microseconds; the size is that of the larger of the two buffers.
+For each collective and size the two backends take turns, so that what else the machine does hits both. Prints the
+median time of a call on the slowest rank, in microseconds; the size is that of the larger of the two buffers.
 """
 
 import argparse

@@ -251,8 +251,8 @@ def coalesced(rank, size):
 
     lists = [[torch.empty(2), torch.empty(3)] for _ in range(size)]
     dist.all_gather_coalesced(lists, [torch.full((2,), float(rank)), torch.full((3,), float(rank))])
-    check(all(same(l[0], torch.full((2,), float(r))) and same(l[1], torch.full((3,), float(r))) for r, l in enumerate(lists)),
-          "all_gather_coalesced")
+    for r, (two, three) in enumerate(lists):
+        check(same(two, torch.full((2,), float(r))) and same(three, torch.full((3,), float(r))), "all_gather_coalesced")
 
 
 def sparse(rank, size):

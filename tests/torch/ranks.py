@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ranks as forked processes, for tests: `run(3, body)` calls body(rank, size) on each, within a group of all of them."""
+"""Ranks as forked processes, for tests: `run(3, body)` calls body(rank, size) on each, in a group of all of them."""
 
 import multiprocessing
 import os

@@ -4,8 +4,8 @@
 
     run_suite.py [--backend ringcoll|gloo] [--ranks N] [--as gloo|mpi] [-k PATTERN]... [-v]
 
-Says one line for each test that did not pass, then `N passed, N failed, N skipped`. A failure that EXPECTED names counts
-as skipped; one that passes although EXPECTED names it is a failure of this list.
+Says one line for each test that did not pass, then `N passed, N failed, N skipped`. A failure that EXPECTED names
+counts as skipped; one that passes although EXPECTED names it is a failure of this list.
 """
 
 import argparse

@@ -107,9 +107,10 @@ def main():
     parameters = sum(p.numel() for p in net.parameters())
     megabytes = parameters * (4 if options.hook == "none" else 2) * len(step_ms) / 1e6
     if rank == 0:
-        print(f"| {options.model} | {options.backend} {options.hook.replace('none', 'fp32')} | {size} | "
-              f"{100 * right.item() / len(test_images):.2f} % | {seconds:.1f} s | {statistics.median(step_ms):.1f} ms | "
-              f"{megabytes:.0f} MB |", flush=True)
+        precision = options.hook.replace("none", "fp32")
+        print(f"| {options.model} | {options.backend} {precision} | {size} | "
+              f"{100 * right.item() / len(test_images):.2f} % | {seconds:.1f} s | "
+              f"{statistics.median(step_ms):.1f} ms | {megabytes:.0f} MB |", flush=True)
     dist.destroy_process_group()
 
 

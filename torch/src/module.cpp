@@ -18,8 +18,8 @@ c10::intrusive_ptr<RingBackend> create(const c10::intrusive_ptr<c10d::Store>& st
   return c10::make_intrusive<RingBackend>(store, rank, size, std::move(options));
 }
 
-/// Calls `done(None)` or `done(text of the error)` when the call is over, in the thread that completes it. `done` must make
-/// no calls of its own.
+/// Calls `done(None)` or `done(text of the error)` when the call is over, in the thread that completes it. `done` must
+/// make no calls of its own.
 void when_done(const c10::intrusive_ptr<c10d::Work>& work, py::function done) {
   const auto ours = c10::dynamic_intrusive_pointer_cast<RingWork>(work);
   if (!ours) throw py::type_error("when_done() takes a work of the backend ringcoll");

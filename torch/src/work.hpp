@@ -38,10 +38,10 @@ class RingWork final : public c10d::Work {
   std::vector<at::Tensor> result() override { return outputs_; }
   /// To Python, the future of a call that is over.
   ///
-  /// A callback may make further calls, as PowerSGD's hook does, and all ranks must make the same ones in the same order.
-  /// Where callbacks run depends on whether the future is complete when they are added: then at once, else when the call
-  /// ends, between any two calls of the main thread, and on each rank between other ones. So to Python, whose hooks do
-  /// that, the future is always complete.
+  /// A callback may make further calls, as PowerSGD's hook does, and all ranks must make the same ones in the same
+  /// order. Where callbacks run depends on whether the future is complete when they are added: then at once, else when
+  /// the call ends, between any two calls of the main thread, and on each rank between other ones. So to Python, whose
+  /// hooks do that, the future is always complete.
   c10::intrusive_ptr<c10::ivalue::Future> getFuture() override;
   /// As it is, for callbacks that make no calls.
   c10::intrusive_ptr<c10::ivalue::Future> future();
