@@ -3,7 +3,7 @@
 
 #include <bit>
 
-#include <ringcoll/schedule.hpp>
+#include <ringcoll/schedule/direct.hpp>
 #include <ringcoll/schedule/tree.hpp>
 
 namespace ringcoll::inline v0 {
@@ -23,6 +23,7 @@ struct CanonicalSum {
 
   constexpr int scratch_chunks() const { return ceil_log2(size) + 1; }
   constexpr int steps() const { return size - 1 + (size + 1) / 2; }
+  constexpr int steps(int) const { return steps(); }
 
   constexpr Step operator()(int rank, int chunk, int i) const {
     const int leaf = leaf_at(i);
@@ -77,62 +78,13 @@ struct CanonicalSum {
 
 }  // namespace detail
 
-/// DirectAllreduce with the canonical expression.
-///
-/// steps n-1 + n-1 + ceil(n/2) · bytes per link 1 · slots per link 1 · n >= 2 · ops need not commute
-struct CanonicalDirectAllreduce {
-  int size;
-  constexpr int chunks() const { return 1; }
-  constexpr int slots() const { return 1; }
-  constexpr int scratch_chunks() const { return detail::CanonicalSum{size}.scratch_chunks(); }
-  constexpr int steps() const { return size - 1 + detail::CanonicalSum{size}.steps(); }
-  constexpr Step operator()(int rank, int i) const {
-    if (i < size - 1) return {.src = input(0), .to = wrap(rank + 1 + i, size)};
-    return detail::CanonicalSum{size}(rank, 0, i - (size - 1));
-  }
-};
+/// steps 2n-2 + ceil(n/2) · bytes per link 1 · slots per link 1 · n >= 2 · ops need not commute
+using CanonicalDirectAllreduce = DirectAllreduceBy<detail::CanonicalSum>;
 
-/// DirectReduceScatter with the canonical expression.
-///
-/// steps n-1 + n-1 + ceil(n/2) · bytes per link 1/n · slots per link 1 · n >= 2 · ops need not commute
-struct CanonicalReduceScatter {
-  int size;
-  constexpr int chunks() const { return size; }
-  constexpr int slots() const { return 1; }
-  constexpr int scratch_chunks() const { return detail::CanonicalSum{size}.scratch_chunks(); }
-  constexpr int steps() const { return size - 1 + detail::CanonicalSum{size}.steps(); }
-  constexpr Step operator()(int rank, int i) const {
-    if (i >= size - 1) return detail::CanonicalSum{size}(rank, rank, i - (size - 1));
-    const int peer = wrap(rank + 1 + i, size);
-    return {.src = input(peer), .to = peer};
-  }
-};
+/// steps 2n-2 + ceil(n/2) · bytes per link 1/n · slots per link 1 · n >= 2 · ops need not commute
+using CanonicalReduceScatter = DirectReduceScatterBy<detail::CanonicalSum>;
 
-/// TwoShotAllreduce with the canonical expression: CanonicalReduceScatter, then everybody sends its finished chunk to
-/// everybody.
-///
 /// steps 4n-5 + ceil(n/2) · bytes per link 2/n · slots per link 2 · n >= 2 · ops need not commute
-struct CanonicalTwoShotAllreduce {
-  int size;
-  constexpr int chunks() const { return size; }
-  constexpr int slots() const { return 2; }
-  constexpr int scratch_chunks() const { return detail::CanonicalSum{size}.scratch_chunks(); }
-  constexpr int steps() const { return reduce_scatter().steps() + 2 * size - 3; }
-  constexpr Step operator()(int rank, int i) const {
-    const int reduced = reduce_scatter().steps();
-    if (i < reduced) {
-      Step step = reduce_scatter()(rank, i);
-      if (i == reduced - 1) step.to = wrap(rank + 1, size);  // the finished chunk leaves in the same pass
-      return step;
-    }
-    const int j = i - reduced;
-    if (j < size - 2) return {.src = output(rank), .to = wrap(rank + 2 + j, size)};
-    const int peer = wrap(rank - (j - (size - 2) + 1), size);
-    return {.from = peer, .dst = output(peer)};
-  }
-
- private:
-  constexpr CanonicalReduceScatter reduce_scatter() const { return {size}; }
-};
+using CanonicalTwoShotAllreduce = TwoShotAllreduceBy<detail::CanonicalSum>;
 
 }  // namespace ringcoll::inline v0

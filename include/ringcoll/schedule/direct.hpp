@@ -14,10 +14,12 @@ inline constexpr int direct_limit = 64;
 namespace detail {
 
 /// How `rank` sums one chunk that all ranks have sent to it, in rank order, so that every rank that does this ends with
-/// the same bits and ops need not commute. Step j of count(): the own input takes part when its turn has come.
+/// the same bits and ops need not commute. Step j: the own input takes part when its turn has come.
 struct OrderedSum {
   int size;
 
+  constexpr int scratch_chunks() const { return 1; }
+  constexpr int steps() const { return size; }
   constexpr int steps(int rank) const {
     // Ranks 0 and 1 fold their own input into the first message; later ones copy the first, then add.
     return rank < 2 ? size - 1 : size;
@@ -48,40 +50,46 @@ struct OrderedSum {
 
 }  // namespace detail
 
-/// One-shot allreduce: everybody sends everything to everybody and sums in rank order. One phase.
-///
-/// steps 2n-1 · bytes per link 1 · slots per link 1 · n >= 2 · ops need not commute
-struct DirectAllreduce {
+/// One-shot allreduce: everybody sends everything to everybody and sums it as Sum has it. One phase.
+template <class Sum>
+struct DirectAllreduceBy {
   int size;
   constexpr int chunks() const { return 1; }
   constexpr int slots() const { return 1; }
-  constexpr int scratch_chunks() const { return 1; }
-  constexpr int steps() const { return 2 * size - 1; }
-  constexpr int steps(int rank) const { return size - 1 + detail::OrderedSum{size}.steps(rank); }
+  constexpr int scratch_chunks() const { return Sum{size}.scratch_chunks(); }
+  constexpr int steps() const { return size - 1 + Sum{size}.steps(); }
+  constexpr int steps(int rank) const { return size - 1 + Sum{size}.steps(rank); }
   constexpr Step operator()(int rank, int i) const {
     if (i < size - 1) return {.src = input(0), .to = wrap(rank + 1 + i, size)};
-    return detail::OrderedSum{size}(rank, 0, i - (size - 1));
+    return Sum{size}(rank, 0, i - (size - 1));
   }
 };
 
-/// One-phase reduce_scatter: everybody sends chunk r to rank r, who sums in rank order.
-///
-/// steps 2n-1 · bytes per link 1/n · slots per link 1 · n >= 2 · ops need not commute
-struct DirectReduceScatter {
+/// One-phase reduce_scatter: everybody sends chunk r to rank r, who sums as Sum has it.
+template <class Sum>
+struct DirectReduceScatterBy {
   int size;
   constexpr int chunks() const { return size; }
   constexpr int slots() const { return 1; }
-  constexpr int scratch_chunks() const { return 1; }
-  constexpr int steps() const { return 2 * size - 1; }
-  constexpr int steps(int rank) const { return size - 1 + detail::OrderedSum{size}.steps(rank); }
+  constexpr int scratch_chunks() const { return Sum{size}.scratch_chunks(); }
+  constexpr int steps() const { return size - 1 + Sum{size}.steps(); }
+  constexpr int steps(int rank) const { return size - 1 + Sum{size}.steps(rank); }
   constexpr Step operator()(int rank, int i) const {
-    if (i < size - 1) {
-      const int peer = wrap(rank + 1 + i, size);
-      return {.src = input(peer), .to = peer};
-    }
-    return detail::OrderedSum{size}(rank, rank, i - (size - 1));
+    if (i >= size - 1) return Sum{size}(rank, rank, i - (size - 1));
+    const int peer = wrap(rank + 1 + i, size);
+    return {.src = input(peer), .to = peer};
   }
 };
+
+/// In rank order.
+///
+/// steps 2n-1 · bytes per link 1 · slots per link 1 · n >= 2 · ops need not commute
+using DirectAllreduce = DirectAllreduceBy<detail::OrderedSum>;
+
+/// In rank order.
+///
+/// steps 2n-1 · bytes per link 1/n · slots per link 1 · n >= 2 · ops need not commute
+using DirectReduceScatter = DirectReduceScatterBy<detail::OrderedSum>;
 
 /// One-phase allgather: everybody sends its chunk to everybody.
 ///
@@ -99,20 +107,19 @@ struct DirectAllgather {
   }
 };
 
-/// Two-shot allreduce: DirectReduceScatter, then everybody sends its finished chunk to everybody. Two phases.
-///
-/// steps 4n-4 · bytes per link 2/n · slots per link 2 · n >= 2 · ops need not commute
-struct TwoShotAllreduce {
+/// Two-shot allreduce: DirectReduceScatterBy<Sum>, then everybody sends its finished chunk to everybody. Two phases.
+template <class Sum>
+struct TwoShotAllreduceBy {
   int size;
   constexpr int chunks() const { return size; }
   constexpr int slots() const { return 2; }
-  constexpr int scratch_chunks() const { return 1; }
-  constexpr int steps() const { return 4 * size - 4; }
-  constexpr int steps(int rank) const { return DirectReduceScatter{size}.steps(rank) + 2 * size - 3; }
+  constexpr int scratch_chunks() const { return Sum{size}.scratch_chunks(); }
+  constexpr int steps() const { return reduce_scatter().steps() + 2 * size - 3; }
+  constexpr int steps(int rank) const { return reduce_scatter().steps(rank) + 2 * size - 3; }
   constexpr Step operator()(int rank, int i) const {
-    const int reduced = DirectReduceScatter{size}.steps(rank);
+    const int reduced = reduce_scatter().steps(rank);
     if (i < reduced) {
-      Step step = DirectReduceScatter{size}(rank, i);
+      Step step = reduce_scatter()(rank, i);
       if (i == reduced - 1) step.to = wrap(rank + 1, size);  // the finished chunk leaves in the same pass
       return step;
     }
@@ -121,7 +128,15 @@ struct TwoShotAllreduce {
     const int peer = wrap(rank - (j - (size - 2) + 1), size);
     return {.from = peer, .dst = output(peer)};
   }
+
+ private:
+  constexpr DirectReduceScatterBy<Sum> reduce_scatter() const { return {size}; }
 };
+
+/// In rank order.
+///
+/// steps 4n-4 · bytes per link 2/n · slots per link 2 · n >= 2 · ops need not commute
+using TwoShotAllreduce = TwoShotAllreduceBy<detail::OrderedSum>;
 
 /// Every rank's chunk goes straight to the root.
 ///
