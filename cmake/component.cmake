@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 include(${CMAKE_CURRENT_LIST_DIR}/links.cmake)
 
-# ringcoll_component(<name> LINK <target>...) makes the header-only target ringcoll::<name> of what stands under
-# transports/<name>/include (the core's headers: include). Each <target> names its package, see links.cmake.
+# ringcoll_component(<name> [ROOT <folder>] LINK <target>...) makes the header-only target ringcoll::<name> of the headers
+# under <folder>, by default transports/<name>/include. Each <target> names its package, see links.cmake.
 #
 # All but the core are optional: RINGCOLL_<NAME> is AUTO (exists when what it links is found), ON or OFF. Code sees
 # RINGCOLL_WITH_<NAME>=1 when it links the component, and never guesses from which files happen to be installed.
 function(ringcoll_component name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "LINK")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "ROOT" "LINK")
   string(TOUPPER ${name} upper)
   set(root transports/${name}/include)
+  if(arg_ROOT)
+    set(root ${arg_ROOT})
+  endif()
   if(name STREQUAL "ringcoll")
-    set(root include)
     set(RINGCOLL_${upper} ON)
   else()
     set(RINGCOLL_${upper} AUTO CACHE STRING "The component ringcoll::${name}: AUTO, ON or OFF")

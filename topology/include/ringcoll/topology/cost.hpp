@@ -20,6 +20,10 @@ struct LinkCost {
 
   double gigabytes_per_second() const { return beta > 0 ? 1e-9 / beta : std::numeric_limits<double>::infinity(); }
   double us(double bytes) const { return alpha_us + beta * bytes * 1e6; }
+  /// What a message costs that goes on another way after this one.
+  LinkCost then(const LinkCost& next) const {
+    return {.alpha_us = alpha_us + next.alpha_us, .beta = std::max(beta, next.beta)};
+  }
   /// No way leads there.
   bool unreachable() const { return beta == std::numeric_limits<double>::infinity(); }
 
@@ -68,7 +72,7 @@ class Wiring {
   explicit Wiring(const Graph& graph) : graph_(&graph), ends_(at(graph.size()) + 1) {
     std::vector<bool> wired(at(graph.size()));
     for (int i = 0; i < graph.size(); ++i)
-      if (graph[i].parent != none) join(i, graph[i].parent, hop_to_parent(graph[i]));
+      if (graph[i].parent != none && !hangs_on_links_alone(graph[i])) join(i, graph[i].parent, hop_to_parent(graph[i]));
     for (const Link& link : graph.links()) {
       const bool leaves = leaves_node(link.a, link.b);
       join(link.a, link.b, hop_of(link, leaves));
@@ -86,6 +90,11 @@ class Wiring {
 
  private:
   static std::size_t at(int object) { return static_cast<std::size_t>(object); }
+
+  /// The switch between GPUs is no way to the processors, unless its line says how fast a one.
+  static bool hangs_on_links_alone(const Object& object) {
+    return object.kind == Kind::crossbar && object.bandwidth == 0;
+  }
 
   void join(int a, int b, const Hop& hop) {
     ends_[at(a)].push_back({b, hop});
@@ -115,7 +124,8 @@ class Wiring {
 ///
 /// Bytes take the way on which a message of 256 KiB, taken from link to link as a whole, would arrive first: few links
 /// and fast ones. The ends of a way may be anything, but only what really forwards is between them: cores and GPUs do
-/// not, and nothing passes through a third node.
+/// not, and nothing passes through a third node, or out of a node and back into it but between GPUs that share a switch
+/// with those of other nodes.
 ///
 /// O((V + E) log V) for V objects. The wiring must outlive it.
 class Routes {
@@ -126,7 +136,11 @@ class Routes {
   Routes(const Wiring& wiring, int from, Reach reach = Reach::everywhere)
       : wiring_(&wiring), from_(from), from_node_(wiring.node_of(from)), reach_(reach) {
     int size = wiring.network() + 1;
-    if (reach == Reach::own_node) {
+    const auto leaves = [&](const Wiring::End& end) { return wiring.leaves_node(from, end.to); };
+    const bool shares_switch = from_node_ != none && wiring.graph()[from].kind == Kind::gpu &&
+                               std::any_of(wiring[from].begin(), wiring[from].end(), leaves);
+    if (shares_switch) reach_ = Reach::everywhere;
+    if (reach_ == Reach::own_node) {
       base_ = from_node_;
       size = wiring.graph().end_of(from_node_) - base_;
     }
@@ -172,7 +186,8 @@ class Routes {
     if (!wiring_->leaves_node(from, to)) return true;
     if (reach_ == Reach::own_node) return false;
     const int out_of = wiring_->node_of(from), into = wiring_->node_of(to);
-    return (out_of == none || out_of == from_node_) && (into == none || into != from_node_);
+    const bool comes_back = into != none && into == from_node_ && wiring_->graph()[to].kind != Kind::gpu;
+    return (out_of == none || out_of == from_node_) && !comes_back;
   }
 
   void spread() {

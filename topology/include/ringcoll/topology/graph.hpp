@@ -94,10 +94,14 @@ constexpr std::uint32_t parents(Kind kind) {
   return 0;
 }
 
+/// "a, b or c".
 inline std::string list(std::uint32_t of) {
   std::string text;
-  for (const Kind kind : kinds)
-    if (of & bit(kind)) text += (text.empty() ? "" : " or ") + std::string(name(kind));
+  for (const Kind kind : kinds) {
+    if (!(of & bit(kind))) continue;
+    const bool is_last = of < bit(kind) << 1;
+    text += (text.empty() ? "" : is_last ? " or " : ", ") + std::string(name(kind));
+  }
   return text;
 }
 

@@ -51,6 +51,11 @@ namespace detail {
 
 inline bool dearer(const LinkCost& a, const LinkCost& b) { return a.us(Routes::message) > b.us(Routes::message); }
 
+inline LinkCost way(const Wiring& wiring, int from, int to) {
+  const bool within = wiring.node_of(from) == wiring.node_of(to);
+  return Routes(wiring, from, within ? Routes::Reach::own_node : Routes::Reach::everywhere).cost(to);
+}
+
 inline Shape shape_of(const Wiring& wiring, const Layout& layout) {
   const Graph& graph = wiring.graph();
   Shape shape{.nodes = static_cast<int>(graph.nodes().size()), .ranks = static_cast<int>(layout.seats.size())};
@@ -78,13 +83,18 @@ inline Shape shape_of(const Wiring& wiring, const Layout& layout) {
   }
   if (layout.rings.empty()) return shape;
   const std::vector<int>& ring = layout.rings.front().ranks;
+  std::vector<int> nic_of(static_cast<std::size_t>(graph.size()), none);
+  for (const int nic : layout.rings.front().nics)
+    if (nic != none) nic_of[static_cast<std::size_t>(graph.node_of(nic))] = nic;
   for (std::size_t i = 0; i < ring.size(); ++i) {
     const Seat& from = layout.seats[static_cast<std::size_t>(ring[i])];
     const Seat& to = layout.seats[static_cast<std::size_t>(ring[(i + 1) % ring.size()])];
     const bool within = from.node == to.node;
-    const Routes routes(wiring, from.object, within ? Routes::Reach::own_node : Routes::Reach::everywhere);
+    const int out = nic_of[static_cast<std::size_t>(from.node)], in = nic_of[static_cast<std::size_t>(to.node)];
+    LinkCost cost;
+    if (within || out == none || in == none) cost = way(wiring, from.object, to.object);
+    else cost = way(wiring, from.object, out).then(way(wiring, out, in)).then(way(wiring, in, to.object));
     LinkCost& dearest = within ? shape.within : shape.across;
-    const LinkCost cost = routes.cost(to.object);
     if (dearer(cost, dearest)) dearest = cost;
   }
   return shape;
@@ -105,13 +115,10 @@ inline Layout lay_out(const Graph& graph, int ranks_per_node = 0, int rings = 0)
   return layout;
 }
 
-/// What messages between any two ranks cost. For many pairs make the Wiring and Routes once.
+/// What messages between two ranks cost. For many pairs make a Wiring, and Routes of each rank, once.
 inline LinkCost cost_between(const Graph& graph, const Layout& layout, int from, int to) {
-  const Wiring wiring(graph);
-  const Seat& a = layout.seats[static_cast<std::size_t>(from)];
-  const Seat& b = layout.seats[static_cast<std::size_t>(to)];
-  const Routes routes(wiring, a.object, a.node == b.node ? Routes::Reach::own_node : Routes::Reach::everywhere);
-  return routes.cost(b.object);
+  const auto object = [&](int rank) { return layout.seats[static_cast<std::size_t>(rank)].object; };
+  return detail::way(Wiring(graph), object(from), object(to));
 }
 
 namespace detail {

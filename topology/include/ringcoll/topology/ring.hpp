@@ -22,8 +22,7 @@ namespace ringcoll::inline v0::topology {
 /// An order of all ranks in which each sends to the next and the last one to the first.
 struct Ring {
   std::vector<int> ranks;
-  std::vector<int>
-      nics;  ///< by node, in the order in which it is visited: how the ring comes in and leaves; none: no NIC
+  std::vector<int> nics;  ///< by node, in the order of visits: how the ring comes in and leaves; none: no NIC there
 
   friend bool operator==(const Ring&, const Ring&) = default;
 };
@@ -251,26 +250,38 @@ class NodeRings {
   std::map<std::pair<int, int>, int> uses_;  // how many rings take a bit of way, each direction by itself
 };
 
-/// The NICs of a node by turns: the k-th is that of rail k if there is one, else the one with most speed to spare.
+/// The NIC for each of so many rings that carry equal parts: always one with most speed to spare, among equals that of
+/// the ring's own rail. A NIC much slower than the others stays out: it would hold back all of them.
 inline std::vector<int> nics_by_ring(const Graph& graph, int node, int rings) {
   const std::vector<int> nics = nics_by_rail(graph, node);
   if (nics.empty()) return std::vector<int>(static_cast<std::size_t>(rings), none);
   std::vector<int> users(nics.size()), chosen;
   for (int ring = 0; ring < rings; ++ring) {
+    const auto rating = [&](std::size_t i) {
+      const int rail = graph[nics[i]].rail == none ? static_cast<int>(i) : graph[nics[i]].rail;
+      return std::pair(network_speed(graph[nics[i]]) / (users[i] + 1), rail == ring);
+    };
     std::size_t best = 0;
-    bool is_rail = false;
-    for (std::size_t i = 0; i < nics.size(); ++i) {
-      const bool of_rail = (graph[nics[i]].rail == none ? static_cast<int>(i) : graph[nics[i]].rail) == ring;
-      const double spare = network_speed(graph[nics[i]]) / (users[i] + 1);
-      const double most = network_speed(graph[nics[best]]) / (users[best] + 1);
-      if (is_rail || (!of_rail && spare <= most)) continue;
-      best = i;
-      is_rail = of_rail;
-    }
+    for (std::size_t i = 1; i < nics.size(); ++i)
+      if (rating(i) > rating(best)) best = i;
     ++users[best];
     chosen.push_back(nics[best]);
   }
   return chosen;
+}
+
+/// Whether the GPUs of all nodes reach those of others without NICs.
+inline bool gpus_leave_nodes(const Wiring& wiring) {
+  const Graph& graph = wiring.graph();
+  for (const int node : graph.nodes()) {
+    const std::vector<int> gpus = graph.of_kind(node, Kind::gpu);
+    const bool leaves = std::any_of(gpus.begin(), gpus.end(), [&](int gpu) {
+      return std::any_of(wiring[gpu].begin(), wiring[gpu].end(),
+                         [&](const Wiring::End& end) { return wiring.leaves_node(gpu, end.to); });
+    });
+    if (!leaves) return false;
+  }
+  return true;
 }
 
 /// Nodes in an order in which those under one network switch follow one another, and then those of the next switch: each
@@ -319,12 +330,13 @@ inline std::vector<int> nodes_by_network(const Wiring& wiring) {
 
 }  // namespace detail
 
-/// How many rings use what the machine has: over several nodes, one for each NIC of the node with most; in one node, one
-/// for each GPU that a GPU is linked to directly, since each ring takes another of these links; else one.
-inline int natural_rings(const Graph& graph) {
+/// How many rings use what the machine has: over several nodes, one for each NIC of the node with most; where GPUs need
+/// no NICs, one for each GPU that a GPU is linked to directly, since each ring takes another of these links; else one.
+inline int natural_rings(const Wiring& wiring) {
   constexpr std::size_t most = 32;
+  const Graph& graph = wiring.graph();
   std::size_t rings = 1;
-  if (graph.nodes().size() > 1) {
+  if (graph.nodes().size() > 1 && !detail::gpus_leave_nodes(wiring)) {
     for (const int node : graph.nodes()) rings = std::max(rings, graph.of_kind(node, Kind::nic).size());
   } else {
     std::map<int, std::set<int>> peers;
@@ -348,9 +360,9 @@ inline int natural_rings(const Graph& graph) {
 /// one switch follow one another.
 inline std::vector<Ring> ring_orders(const Wiring& wiring, std::span<const Seat> seats, int rings = 0) {
   const Graph& graph = wiring.graph();
-  if (rings <= 0) rings = natural_rings(graph);
+  if (rings <= 0) rings = natural_rings(wiring);
   std::vector<Ring> found(static_cast<std::size_t>(rings));
-  const bool alone = graph.nodes().size() < 2;
+  const bool alone = graph.nodes().size() < 2 || detail::gpus_leave_nodes(wiring);
   for (const int node : detail::nodes_by_network(wiring)) {
     const auto first = std::find_if(seats.begin(), seats.end(), [&](const Seat& seat) { return seat.node == node; });
     const auto last = std::find_if(first, seats.end(), [&](const Seat& seat) { return seat.node != node; });

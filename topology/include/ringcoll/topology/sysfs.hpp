@@ -94,6 +94,9 @@ inline double leading_amount(std::string_view text) {
   return is_amount(value) ? value : 0;
 }
 
+/// To one decimal, which is all that such an amount means.
+inline double coarse(double amount) { return static_cast<double>(static_cast<long long>(amount * 10 + 0.5)) / 10; }
+
 /// "0000:17:00.0"; what sysfs calls a PCI device.
 inline bool is_pci_address(std::string_view text) {
   const auto hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
@@ -132,7 +135,7 @@ inline double pci_bandwidth(std::string_view speed, std::string_view width) {
   const auto lanes = static_cast<double>(leading_number(width, 0));
   if (transfers <= 0 || lanes <= 0 || lanes > 64) return 0;
   const double efficiency = transfers < 8 ? 0.8 : 128.0 / 130.0;
-  return transfers * lanes * efficiency / 8;
+  return transfers > 1000 ? 0 : coarse(transfers * lanes * efficiency / 8);
 }
 
 /// Reads one machine, that of the system. What the kernel does not say is left out; nothing is guessed.
@@ -203,19 +206,23 @@ class SysReader {
 
   void read_memory() {
     numas_ = numbered("/sys/devices/system/node", "node");
+    std::map<int, std::size_t> core_of_cpu;
+    for (std::size_t i = 0; i < cores_.size(); ++i)
+      for (const int cpu : cores_[i].cpus) core_of_cpu[cpu] = i;
     for (const int numa : numas_) {
       const std::string path = "/sys/devices/system/node/node" + std::to_string(numa);
-      for (const int cpu : sys_cpus(tree_.read(path + "/cpulist")))
-        for (Core& core : cores_)
-          if (std::binary_search(core.cpus.begin(), core.cpus.end(), cpu)) core.numa = numa;
+      for (const int cpu : sys_cpus(tree_.read(path + "/cpulist"))) {
+        const auto core = core_of_cpu.find(cpu);
+        if (core != core_of_cpu.end()) cores_[core->second].numa = numa;
+      }
       const std::string info = tree_.read(path + "/meminfo");
       const std::size_t total = info.find("MemTotal:");
       if (total == info.npos) continue;
       const std::size_t digits = info.find_first_of("0123456789", total);
       if (digits == info.npos) continue;
       const double kib = static_cast<double>(leading_number(std::string_view(info).substr(digits), 0));
-      const double gib = static_cast<double>(static_cast<long long>(kib / 1024 / 1024 * 10 + 0.5)) / 10;
-      memory_[numa] = is_amount(gib) ? gib : 0;
+      const double gib = kib / 1024 / 1024;
+      memory_[numa] = is_amount(gib) ? coarse(gib) : 0;
     }
   }
 

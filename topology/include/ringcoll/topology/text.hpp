@@ -229,7 +229,7 @@ class TextReader {
   static Kind kind_of(std::string_view word) {
     for (const Kind kind : kinds)
       if (word == name(kind)) return kind;
-    refuse(shown(word) + " is not a kind of object; expected " + list(any_but_node | bit(Kind::node)) + ", or link");
+    refuse(shown(word) + " is not a kind of object; expected link, " + list(any_but_node | bit(Kind::node)));
   }
 
   /// Names within the last node come first, so that `in p0` means that node's; `/n0` means the node.
