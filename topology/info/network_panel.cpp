@@ -33,6 +33,8 @@ class NetworkPanel {
     }
     if (switches_.empty()) {
       svg += box({0, 0, full_width, switch_height}, "ghost", 5);
+      for (const auto& [node, rect] : nodes_)
+        svg += line(rect.middle(), bottom(), rect.middle(), switch_height, "wire r0");
       svg += text_at(full_width / 2, 17, "small middle",
                      "one network that never blocks (the description has no switches)");
     }

@@ -103,7 +103,7 @@ class NodePanel {
     for (const auto& [place, objects] : by_turn) {
       std::vector<Box> row;
       for (const int child : objects) row.push_back(measured(child));
-      const Rect size = flow(row, padding, y, row_width(kind, row));
+      const Rect size = flow(row, padding, y, std::max(row_width(kind), width));
       y += size.h + gap;
       width = std::max(width, size.w);
       std::move(row.begin(), row.end(), std::back_inserter(result.children));
@@ -113,15 +113,14 @@ class NodePanel {
     return result;
   }
 
-  static double row_width(Kind kind, const std::vector<Box>& row) {
-    const Kind first = row.empty() ? Kind::core : Kind::numa;
+  double row_width(Kind kind) const {
     switch (kind) {
       case Kind::node: return 1180;
-      case Kind::bridge: return row.size() <= 2 ? device_width : 2 * device_width + gap;
-      case Kind::l3: return 10 * 24;
-      default: break;
+      // GPUs with links of their own stand side by side, so that none hides the links of another.
+      case Kind::bridge: return direct_links().empty() ? device_width : 2 * device_width + gap;
+      case Kind::l3: return 240;
+      default: return 560;
     }
-    return first == Kind::numa ? 560 : 300;
   }
 
   void settle(Box& box) {
@@ -168,7 +167,7 @@ class NodePanel {
     }
     svg += text_at(r.middle(), r.y + 16, "label middle", shortened(o.name, 14));
     std::string second;
-    if (o.kind == Kind::nic) second = o.speed > 0 ? speed_text(o.speed) : o.model;
+    if (o.kind == Kind::nic) second = o.speed > 0 ? speed_text(o.speed) : "speed not known";
     else if (ranks != ranks_.end()) second = "rank " + std::to_string(ranks->second.front());
     svg += text_at(r.middle(), r.y + 30, "tiny middle", shortened(second, 16));
   }
@@ -204,7 +203,9 @@ class NodePanel {
       if (graph_[link.a].kind == Kind::crossbar) std::swap(a, b);
       const bool to_switch = graph_[link.a].kind == Kind::crossbar || graph_[link.b].kind == Kind::crossbar;
       if (to_switch) {
-        svg += line(a.middle(), a.y, switches.size() == 1 ? a.middle() : b.middle(), b.bottom(), style(link));
+        // At the device's right, where no label is.
+        const double x = a.x + 0.86 * a.w;
+        svg += line(x, a.y, switches.size() == 1 ? x : b.middle(), b.bottom(), style(link));
       } else {
         const double far = std::abs(a.middle() - b.middle());
         const double bend = -std::min(above + std::min(a.y, b.y) - above - 12, 26 + far * 0.32) * 1.25;

@@ -46,7 +46,6 @@ std::string box(const Rect& rect, const std::string& style, double radius = 4);
 std::string text_at(double x, double y, const std::string& style, const std::string& text);
 std::string line(double x1, double y1, double x2, double y2, const std::string& style);
 std::string curve(double x1, double y1, double x2, double y2, double bend, const std::string& style);
-std::string disc(double x, double y, double radius, const std::string& style);
 /// "…" in the middle of names that are too long for their place.
 std::string shortened(const std::string& text, std::size_t most);
 /// "400 Gbit/s".

@@ -34,10 +34,6 @@ std::string curve(double x1, double y1, double x2, double y2, double bend, const
                      y2 + bend, x2, y2, style.c_str());
 }
 
-std::string disc(double x, double y, double radius, const std::string& style) {
-  return perf::print("<circle cx=\"%.1f\" cy=\"%.1f\" r=\"%.1f\" class=\"%s\"/>\n", x, y, radius, style.c_str());
-}
-
 std::string shortened(const std::string& text, std::size_t most) {
   if (text.size() <= most) return text;
   return text.substr(0, most / 2) + "…" + text.substr(text.size() - (most - most / 2 - 1));

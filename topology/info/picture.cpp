@@ -22,7 +22,7 @@ constexpr const char* style_sheet = R"(<style>
 text { font: 12px system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; fill: #475569 }
 .title { font-size: 20px; font-weight: 600; fill: #0f172a } .heading { font-size: 15px; font-weight: 600; fill: #0f172a }
 .name { font-weight: 600; fill: #0f172a } .label { font-weight: 600; fill: #0f172a } .ink { fill: #0f172a }
-.small { font-size: 11px } .tiny { font-size: 9.5px } .middle { text-anchor: middle } .onroot { fill: #ffffff }
+.small, .note { font-size: 11px } .note { font-weight: 400; fill: #475569 } .tiny { font-size: 9.5px } .middle { text-anchor: middle } .onroot { fill: #ffffff }
 .halo { paint-order: stroke; stroke: #f1f5f9; stroke-width: 3px; stroke-linejoin: round; stroke-opacity: .85 }
 .page { fill: #ffffff } .c-node { fill: #f8fafc; stroke: #94a3b8; stroke-width: 1.2 } .c-package { fill: #f1f5f9; stroke: #cbd5e1 }
 .c-numa { fill: #e6edf5; stroke: #c3cfdd } .c-l3 { fill: #d7e2ee; stroke: #b6c5d6 } .c-bridge { fill: #ffffff; stroke: #94a3b8; stroke-dasharray: 4 3 }
@@ -36,7 +36,7 @@ text { font: 12px system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", s
 .fill { stroke: none } .fill.r0, .root.r0 { fill: #1d4ed8 } .fill.r1, .root.r1 { fill: #c2410c } .fill.r2 { fill: #047857 } .fill.r3 { fill: #9d174d }
 .fill.r4 { fill: #6d28d9 } .fill.r5 { fill: #0e7490 } .fill.r6 { fill: #854d0e } .fill.r7 { fill: #475569 }
 @media (prefers-color-scheme: dark) {
-text { fill: #a8b5c7 } .title, .heading, .name, .label, .ink { fill: #f1f5f9 } .onroot { fill: #0b1220 }
+text, .note { fill: #a8b5c7 } .title, .heading, .name, .label, .ink { fill: #f1f5f9 } .onroot { fill: #0b1220 }
 .halo { stroke: #131c2c } .page { fill: #0b1220 } .c-node { fill: #101828; stroke: #475569 } .c-package { fill: #152033; stroke: #334155 }
 .c-numa { fill: #1a2740; stroke: #3a4a63 } .c-l3 { fill: #21314d; stroke: #435672 } .c-bridge { fill: #111a2b; stroke: #64748b }
 .o-core { fill: #0f1a2c; stroke: #6f84a0 } .o-gpu { fill: #0c3b2c; stroke: #34d399 } .o-nic { fill: #45240e; stroke: #fb923c }
@@ -98,16 +98,16 @@ std::string draw(const topology::Graph& graph, const topology::Layout& layout) {
   double x = 0, y = title_height, row = 0;
   for (const Panel& panel : panels) {
     const double needed = std::max(
-        panel.width, 7.5 * static_cast<double>(panel.title.size()) + 6.2 * static_cast<double>(panel.note.size()));
+        panel.width, 9.5 * static_cast<double>(panel.title.size()) + 6.2 * static_cast<double>(panel.note.size()));
     if (x > 0 && x + needed > full) {
       x = 0;
       y += row + between;
       row = 0;
     }
     body += perf::print("<g transform=\"translate(%.1f %.1f)\">\n", margin + x, margin + y);
-    body += text_at(0, 14, "heading", panel.title);
-    if (!panel.note.empty())
-      body += text_at(8.4 * static_cast<double>(panel.title.size()) + 12, 14, "small", panel.note);
+    body += "<text y=\"14\" class=\"heading\">" + escaped(panel.title);
+    if (!panel.note.empty()) body += "<tspan dx=\"12\" class=\"note\">" + escaped(panel.note) + "</tspan>";
+    body += "</text>\n";
     body += perf::print("<g transform=\"translate(0 %.1f)\">\n", heading) + panel.svg + "</g>\n</g>\n";
     x += needed + between;
     row = std::max(row, panel.height + heading);

@@ -36,8 +36,12 @@ class TreePanel {
 
   Panel draw() {
     place();
-    const double step = std::min(46.0, full_width / std::max(1.0, columns_));
-    const double radius = std::min(12.0, step * 0.42);
+    std::size_t longest = 0;
+    for (const std::string& name : tree_.names) longest = std::max(longest, name.size());
+    const double pill = 6.4 * static_cast<double>(longest) + 12;
+    const double step = std::min(std::max(46.0, pill + 8), full_width / std::max(1.0, columns_));
+    const double radius = std::min(12.0, step * 0.42),
+                 width = pill + 4 < step ? std::max(pill, 2 * radius) : 2 * radius;
     std::string svg, style = "r" + std::to_string(colour_);
     const auto x = [&](std::size_t i) { return (x_[i] + 0.5) * step; };
     const auto y = [&](std::size_t i) { return 16 + static_cast<double>(depth_[i]) * level_height; };
@@ -49,11 +53,12 @@ class TreePanel {
                          y(i), style.c_str());
     }
     for (std::size_t i = 0; i < tree_.parents.size(); ++i) {
-      svg += disc(x(i), y(i), radius, (i == root_ ? "root " : "knot ") + style);
+      svg +=
+          box({x(i) - width / 2, y(i) - radius, width, 2 * radius}, (i == root_ ? "root " : "knot ") + style, radius);
       const std::string& name = tree_.names[i];
-      if (radius >= 3.2 * static_cast<double>(name.size()))
+      if (width >= 6 * static_cast<double>(name.size()))
         svg += text_at(x(i), y(i) + 3.5, i == root_ ? "tiny middle onroot" : "tiny ink middle", name);
-      else if (i == root_) svg += text_at(x(i) + radius + 5, y(i) + 4, "small", name);
+      else if (i == root_) svg += text_at(x(i) + width / 2 + 5, y(i) + 4, "small", name);
     }
     return {.title = {},
             .note = {},
@@ -146,11 +151,14 @@ std::vector<Panel> draw_trees(const Subject& subject) {
     const Drawn drawn = between(subject, trees[i]);
     panels.push_back(TreePanel(drawn, static_cast<int>(i)).draw());
     panels.back().title = perf::print("Tree %d across nodes", static_cast<int>(i));
-    panels.back().note = i == 0 ? "" : "what is a leaf in one tree has children in the other";
+    panels.back().note = i == 0 ? "" : "in both together no node has more than two children";
   }
-  for (std::size_t i = 0; i < std::min<std::size_t>(trees.size(), 2); ++i) {
-    const int node = subject.alike.front().front();
+  const int node = subject.alike.front().front();
+  std::vector<int> shown;
+  for (std::size_t i = 0; i < trees.size(); ++i) {
     const Drawn drawn = within(subject, trees[i], node);
+    if (i > 0 && drawn.parents == shown) continue;  // the same again
+    shown = drawn.parents;
     panels.push_back(TreePanel(drawn, static_cast<int>(i)).draw());
     panels.back().title =
         across ? perf::print("Tree %d within ", static_cast<int>(i)) + subject.graph[node].name : "Tree";
