@@ -42,7 +42,7 @@ Rect flow(std::vector<Box>& boxes, double x, double y, double most) {
 
 class NodePanel {
  public:
-  NodePanel(const Subject& subject, int node) : subject_(subject), graph_(subject.graph), node_(node) {
+  NodePanel(const Subject& subject, int node) : graph_(subject.graph), node_(node) {
     for (int i = node + 1; i < graph_.end_of(node); ++i) children_[graph_[i].parent].push_back(i);
     for (std::size_t rank = 0; rank < subject.layout.seats.size(); ++rank) {
       const topology::Seat& seat = subject.layout.seats[rank];
@@ -218,7 +218,6 @@ class NodePanel {
     }
   }
 
-  const Subject& subject_;
   const topology::Graph& graph_;
   int node_;
   bool cores_are_seats_ = false;
