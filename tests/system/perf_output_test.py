@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pty
+import socket
 import subprocess
 import threading
 
@@ -169,8 +170,23 @@ def check_explain():
     check_code(run("allreduce", "--ranks", "2", "--explain", env={"RINGCOLL_TUNING": "/"}), 6, "a folder")
 
 
+def check_tuning():
+    """Ranks of several nodes do as rank 0's RINGCOLL_TUNING says, whatever theirs say."""
+    for settings in (("off", None), (None, "off"), (None, "/no/such/file"), (None, None)):
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
+        ranks = []
+        for rank, tuning in enumerate(settings):
+            env = {"RINGCOLL_RANK": str(rank), "RINGCOLL_SIZE": "2", "RINGCOLL_ADDRESS": "127.0.0.1:%d" % port,
+                   "RINGCOLL_CONNECT_TIMEOUT": "20", **({"RINGCOLL_TUNING": tuning} if tuning else {})}
+            command = [PROGRAM, "allreduce", "--transport", "tcp", "-b", "1K", "-e", "1M", "-f", "32", "-n", "2"]
+            ranks.append(subprocess.Popen(command, env=environment(env), stdout=subprocess.DEVNULL))
+        check([rank.wait(60) for rank in ranks] == [0, 0], "RINGCOLL_TUNING of ranks 0 and 1:", settings)
+
+
 check_json()
 check_explain()
+check_tuning()
 check_csv()
 check_files()
 check_lost_output()

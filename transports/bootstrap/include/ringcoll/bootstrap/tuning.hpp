@@ -7,6 +7,7 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -82,16 +83,23 @@ inline NetworkCost measure_network(const Communicator& comm, std::chrono::nanose
 
 /// The selector of a job's first communicator, which must be new: it asks the simulator, with a model of the machine.
 ///
-/// Rank 0's model holds for all. It is in the file that RINGCOLL_TUNING names, else that of some machine; between nodes
-/// it is measured then. RINGCOLL_TUNING=off: none, so that rules of thumb decide. Collective where there are several
-/// nodes. Throws Error.
+/// The model is in the file that RINGCOLL_TUNING names, else that of some machine; between nodes it is measured then.
+/// RINGCOLL_TUNING=off: none, so that rules of thumb decide. Where there are several nodes, rank 0's variable and model
+/// hold for all, so the call is collective. Throws Error.
 inline std::shared_ptr<Selector> selector_for(const Communicator& comm, std::chrono::nanoseconds deadline) {
+  enum class Mode : std::uint64_t { off, given, measured };
   const std::string path = detail::variable("RINGCOLL_TUNING");
-  if (path == "off") return nullptr;
-  sim::Model model =
-      path.empty() ? sim::some_machine(static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN))) : sim::load_tuning(path);
+  const Options options{.deadline = deadline};
+  std::array<Mode, 1> mode{path == "off" ? Mode::off : path.empty() ? Mode::measured : Mode::given};
+  if (!comm.one_host()) broadcast(comm, std::as_writable_bytes(std::span(mode)), 0, options);
+  if (mode[0] == Mode::off) return nullptr;
+
+  const bool decides = comm.one_host() || comm.rank() == 0;
+  sim::Model model = decides && mode[0] == Mode::given
+                         ? sim::load_tuning(path)
+                         : sim::some_machine(static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN)));
   if (!comm.one_host()) {
-    if (path.empty()) {
+    if (mode[0] == Mode::measured) {
       const detail::NetworkCost cost = detail::measure_network(comm, deadline);
       model.inter.latency = std::max(0.0, cost.half_round_trip - 2 * model.inter.message);
       model.inter.byte = 0;
@@ -99,7 +107,6 @@ inline std::shared_ptr<Selector> selector_for(const Communicator& comm, std::chr
     }
     std::string text = sim::write_tuning(model);
     std::array<std::uint64_t, 1> length{text.size()};
-    const Options options{.deadline = deadline};
     broadcast(comm, length, 0, options);
     text.resize(length[0]);
     broadcast(comm, std::span(text.data(), text.size()), 0, options);
