@@ -13,8 +13,8 @@ struct Options {
   std::chrono::nanoseconds deadline{0};  ///< 0: the communicator's own, 300 s unless set
   /// Instead of what the selector would choose: "ring", "tree", …, a literal, the same on all ranks; see families.hpp.
   const char* schedule = nullptr;
-  /// The bits of a sum depend on the inputs, their ranks and the number of ranks only: not on the length of the call, the
-  /// schedule, the transport or which ranks share a node. RINGCOLL_REPRODUCIBLE=1 asks for it in all calls.
+  /// The bits of a sum depend on the inputs, their ranks and the number of ranks only: not on the length of the call,
+  /// the schedule, the transport or which ranks share a node. RINGCOLL_REPRODUCIBLE=1 asks for it in all calls.
   bool reproducible = false;
 };
 

@@ -115,8 +115,8 @@ class Running {
     return true;
   }
 
-  /// Takes one step of one round, if it can be taken now. For those who do something between the steps, such as counting
-  /// virtual time.
+  /// Takes one step of one round, if it can be taken now. For those who do something between the steps, such as
+  /// counting virtual time.
   bool advance_one() {
     stuck_ = Stuck::no;
     std::size_t work = 0;

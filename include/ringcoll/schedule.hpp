@@ -71,8 +71,8 @@ struct Step {
 /// - `s.chunks()`: the equal parts (for the v variants: the parts given by the counts) that the data is cut into.
 /// - `s.slots()`: messages that may be under way on one link at once; with fewer slots than this it can deadlock.
 /// - `s.scratch_chunks()`: how many scratch pieces a round needs, 0 if absent.
-/// - `s.part(rank, i, j)`: the j-th piece of a step that has several, 0 < j < parts, and `s.most_parts()`: the most that
-///   a step has. Absent where every step has one.
+/// - `s.part(rank, i, j)`: the j-th piece of a step that has several, 0 < j < parts, and `s.most_parts()`: the most
+///   that a step has. Absent where every step has one.
 template <class S>
 concept Schedule = std::is_trivially_copyable_v<S> && requires(const S& s, int rank, int step) {
   { s(rank, step) } -> std::same_as<Step>;

@@ -26,7 +26,8 @@ struct Choice {
 };
 
 /// Chooses for a communicator. `choose` must give the same answer on all of its ranks to the same question, from
-/// `families` or a schedule of one's own with a family number of 128 or more. It is asked once for calls that are alike.
+/// `families` or a schedule of one's own with a family number of 128 or more. It is asked once for calls that are
+/// alike.
 class Selector {
  public:
   Selector() = default;

@@ -39,7 +39,8 @@ std::vector<Goal> goals_of(SimConfig config) {
       config.collective = row.collective;
       // RINGCOLL_ALGO has the last word, as it had when this was measured.
       const ringcoll::Choice choice = ringcoll::choose(question_of(config, row.bytes));
-      // Where data flows one way, ranks run ahead of each other until links are full, so these are measured call by call.
+      // Where data flows one way, ranks run ahead of each other until links are full, so these are measured call by
+      // call.
       goals.push_back({scenario_of(config, choice, row.bytes, row.in_place), row.time, info(row.collective).has_root});
     }
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// ringcoll_sim: predicts how long collectives take on machines that are not here. docs/simulation.md says how to use it.
+// ringcoll_sim: predicts how long collectives take on machines that are not here. docs/simulation.md says how to use
+// it.
 #include <csignal>
 #include <cstdio>
 #include <new>

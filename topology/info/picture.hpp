@@ -8,8 +8,8 @@
 
 namespace info {
 
-/// The machine with its rings and trees, as one SVG file without scripts and references. It follows the viewer's light or
-/// dark theme.
+/// The machine with its rings and trees, as one SVG file without scripts and references. It follows the viewer's light
+/// or dark theme.
 std::string draw(const ringcoll::topology::Graph& graph, const ringcoll::topology::Layout& layout);
 
 }  // namespace info

@@ -21,8 +21,8 @@ struct Reach {
   std::string command;    ///< what to type; may be empty
 };
 
-/// Tries each address of host:port in turn, each for so many seconds, until one answers. Throws usage_error if the text is
-/// no host:port.
+/// Tries each address of host:port in turn, each for so many seconds, until one answers. Throws usage_error if the text
+/// is no host:port.
 Reach try_to_reach(const std::string& host_port, double seconds);
 
 std::string reach_text(const std::string& host_port, const Reach& reach);

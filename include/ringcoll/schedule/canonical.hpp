@@ -9,8 +9,9 @@
 namespace ringcoll::inline v0 {
 
 // Floating-point sums depend on which operands meet first. `reproducible` promises one expression for each number of
-// ranks, the canonical one: that of the binomial tree over the ranks, ((0+1)+(2+3))+((4+5)+6) for seven, as TreeAllreduce
-// has it. Here an owner builds the same expression by itself, out of all ranks' inputs, which costs few phases.
+// ranks, the canonical one: that of the binomial tree over the ranks, ((0+1)+(2+3))+((4+5)+6) for seven, as
+// TreeAllreduce has it. Here an owner builds the same expression by itself, out of all ranks' inputs, which costs few
+// phases.
 
 namespace detail {
 

@@ -27,9 +27,9 @@ inline std::vector<int> nics_by_rail(const Graph& graph, int node) {
 
 /// Which NIC each seat uses; none where its node has none.
 ///
-/// The one that gives it most, up to the seat's fair share of all NICs of the node: the bandwidth of the way to the NIC,
-/// or its part of the NIC's network speed if that is less. Among equals the nearest, then the one with fewest users.
-/// Seats choose in their order, each knowing the choices before it. The seats of a node follow one another.
+/// The one that gives it most, up to the seat's fair share of all NICs of the node: the bandwidth of the way to the
+/// NIC, or its part of the NIC's network speed if that is less. Among equals the nearest, then the one with fewest
+/// users. Seats choose in their order, each knowing the choices before it. The seats of a node follow one another.
 inline std::vector<int> nearest_nics(const Wiring& wiring, std::span<const Seat> seats) {
   const Graph& graph = wiring.graph();
   std::vector<int> users(static_cast<std::size_t>(graph.size())), chosen;

@@ -37,7 +37,8 @@ struct Hop {
 };
 
 /// What a link costs where its description does not say. Orders of magnitude: PCIe 4.0 x16 for devices, DDR for memory;
-/// two cores of one L3 are 0.06 us apart and two L3 domains 0.24 us, as measured between two cores of an EPYC (Zen 4) VM.
+/// two cores of one L3 are 0.06 us apart and two L3 domains 0.24 us, as measured between two cores of an EPYC (Zen 4)
+/// VM.
 constexpr Hop typical_hop(Kind child) {
   switch (child) {
     case Kind::package: return {.bandwidth = 40, .latency = 0.1};
@@ -60,8 +61,8 @@ inline constexpr Hop typical_network{.bandwidth = 1.25, .latency = 2.5};
 /// How fast a NIC's ports are, in GB/s.
 inline double network_speed(const Object& nic) { return nic.speed > 0 ? nic.speed : typical_network.bandwidth; }
 
-/// Who is linked to whom, in both directions: the graph's links and those from child to parent. NICs that no link joins to
-/// anything hang on one switch that never blocks, `network()`.
+/// Who is linked to whom, in both directions: the graph's links and those from child to parent. NICs that no link joins
+/// to anything hang on one switch that never blocks, `network()`.
 class Wiring {
  public:
   struct End {

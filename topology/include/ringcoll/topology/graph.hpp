@@ -136,9 +136,9 @@ inline bool is_amount(double value) { return std::isfinite(value) && value >= 0 
 
 /// A machine of one or several nodes: objects, each in another one, and links across.
 ///
-/// It is right at all times: what contradicts the rules is refused, by an Error(invalid_argument) whose sentence says what
-/// was expected, and changes nothing. A parent comes before its children, and the objects of a node follow it at once, so
-/// there are no cycles. The limits keep a wrong or malicious file from taking the memory.
+/// It is right at all times: what contradicts the rules is refused, by an Error(invalid_argument) whose sentence says
+/// what was expected, and changes nothing. A parent comes before its children, and the objects of a node follow it at
+/// once, so there are no cycles. The limits keep a wrong or malicious file from taking the memory.
 class Graph {
  public:
   static constexpr int max_objects = 1 << 18;

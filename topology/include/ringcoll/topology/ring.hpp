@@ -143,8 +143,8 @@ inline std::vector<std::size_t> exact_trip(const Legs& legs) {
   return found;
 }
 
-/// From the order of the stops themselves, which for what stands in one another is good, by turning parts of it round as
-/// long as that helps, a bounded number of times.
+/// From the order of the stops themselves, which for what stands in one another is good, by turning parts of it round
+/// as long as that helps, a bounded number of times.
 inline std::vector<std::size_t> improved_trip(const Legs& legs) {
   constexpr std::size_t most_to_improve = 64;
   constexpr int most_turns = 64;
@@ -284,8 +284,8 @@ inline bool gpus_leave_nodes(const Wiring& wiring) {
   return true;
 }
 
-/// Nodes in an order in which those under one network switch follow one another, and then those of the next switch: each
-/// ring crosses between switches as seldom as can be.
+/// Nodes in an order in which those under one network switch follow one another, and then those of the next switch:
+/// each ring crosses between switches as seldom as can be.
 inline std::vector<int> nodes_by_network(const Wiring& wiring) {
   const Graph& graph = wiring.graph();
   std::vector<bool> seen(static_cast<std::size_t>(graph.size()) + 1);
@@ -355,9 +355,9 @@ inline int natural_rings(const Wiring& wiring) {
 /// Orders for `rings` rings (0: natural_rings()) that run at the same time.
 ///
 /// Within a node the best order that there is for up to 9 seats and a NIC: its narrowest way, shared with the rings
-/// before it, is as wide as can be, and among such orders it has the least latency. Above that a good one. Across nodes,
-/// ring k comes in and leaves by the NIC of rail k, so that each rail is crossed once between two nodes, and nodes under
-/// one switch follow one another.
+/// before it, is as wide as can be, and among such orders it has the least latency. Above that a good one. Across
+/// nodes, ring k comes in and leaves by the NIC of rail k, so that each rail is crossed once between two nodes, and
+/// nodes under one switch follow one another.
 inline std::vector<Ring> ring_orders(const Wiring& wiring, std::span<const Seat> seats, int rings = 0) {
   const Graph& graph = wiring.graph();
   if (rings <= 0) rings = natural_rings(wiring);

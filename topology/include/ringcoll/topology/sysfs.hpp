@@ -414,8 +414,8 @@ class SysReader {
 
 }  // namespace detail
 
-/// The machine that a kernel's /sys describes: packages, NUMA nodes, L3 caches, cores, and the GPUs and NICs with the PCI
-/// bridges on the way to them. Files that are missing or make no sense leave out what they would have told.
+/// The machine that a kernel's /sys describes: packages, NUMA nodes, L3 caches, cores, and the GPUs and NICs with the
+/// PCI bridges on the way to them. Files that are missing or make no sense leave out what they would have told.
 template <SysTree Tree>
 Graph read_sysfs(const Tree& tree, std::string node_name) {
   return detail::SysReader<Tree>(tree, std::move(node_name)).read();

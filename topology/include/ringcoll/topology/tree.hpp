@@ -27,10 +27,10 @@ namespace detail {
 
 /// The parent of a place in one of two binary trees over the places 0 … count-1, none at the root.
 ///
-/// The first has place 0 for root, with one child, and odd places for leaves; the second is its mirror image, or for odd
-/// counts the first moved on by one. So no place has more than two children in both together, and a message that takes
-/// half its way over each uses all links (Sanders, Speck and Träff, "Two-tree algorithms for full bandwidth broadcast,
-/// reduction and scan", 2009).
+/// The first has place 0 for root, with one child, and odd places for leaves; the second is its mirror image, or for
+/// odd counts the first moved on by one. So no place has more than two children in both together, and a message that
+/// takes half its way over each uses all links (Sanders, Speck and Träff, "Two-tree algorithms for full bandwidth
+/// broadcast, reduction and scan", 2009).
 inline int double_tree_parent(int place, int count, int tree) {
   const auto other = [&](int p) { return count % 2 == 0 ? count - 1 - p : (p + count - 1) % count; };
   const auto back = [&](int p) { return count % 2 == 0 ? count - 1 - p : (p + 1) % count; };

@@ -48,7 +48,8 @@ class Hwloc {
 
 }  // namespace detail
 
-/// This node, as hwloc sees it. What hwloc's objects become is written once, in hwloc_xml.hpp: hwloc passes them on as XML.
+/// This node, as hwloc sees it. What hwloc's objects become is written once, in hwloc_xml.hpp: hwloc passes them on as
+/// XML.
 inline Graph read_hwloc() { return read_hwloc_xml(detail::Hwloc().xml(), "hwloc"); }
 
 }  // namespace ringcoll::inline v0::topology

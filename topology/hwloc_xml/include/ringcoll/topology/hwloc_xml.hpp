@@ -41,8 +41,8 @@ inline std::vector<int> cpus_of_set(std::string_view text) {
   return cpus;
 }
 
-/// Makes a graph of hwloc's objects, of its versions 1 and 2: of each object the nearest kind that a graph has, else its
-/// children in its place.
+/// Makes a graph of hwloc's objects, of its versions 1 and 2: of each object the nearest kind that a graph has, else
+/// its children in its place.
 class HwlocXml {
  public:
   HwlocXml(std::string_view text, std::string_view source) : text_(text), source_(source) {}
