@@ -182,7 +182,7 @@ inline std::vector<std::size_t> round_trip(const Legs& legs) {
 /// The rings through the seats of one node, found one after the other: what earlier ones use, later ones share.
 class NodeRings {
  public:
-  NodeRings(const Wiring& wiring, std::span<const Seat> seats) : wiring_(&wiring), seats_(seats) {
+  NodeRings(const Wiring& wiring, std::span<const Seat> seats) : seats_(seats) {
     for (const Seat& seat : seats) routes_.emplace_back(wiring, seat.object, Routes::Reach::own_node);
   }
 
@@ -244,7 +244,6 @@ class NodeRings {
     }
   }
 
-  const Wiring* wiring_;
   std::span<const Seat> seats_;
   std::vector<Routes> routes_;
   std::map<std::pair<int, int>, int> uses_;  // how many rings take a bit of way, each direction by itself
